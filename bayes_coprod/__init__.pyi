@@ -1,0 +1,51 @@
+# The public names and their homes: lazy_loader reads this file, and type checkers do.
+from .diagnostics.sampling import check_fit as check_fit
+from .errors import CoprodError as CoprodError
+from .estimands.countries import (
+    country_contrasts as country_contrasts,
+    country_levels as country_levels,
+    country_mean as country_mean,
+    country_ranks as country_ranks,
+    gap as gap,
+)
+from .estimands.drivers import (
+    driver_contrast as driver_contrast,
+    driver_effects as driver_effects,
+)
+from .estimands.summarise import summarise as summarise
+from .finding import (
+    Finding as Finding,
+    Findings as Findings,
+)
+from .inference.fit import (
+    Fit as Fit,
+    load_fit as load_fit,
+    save_fit as save_fit,
+)
+from .inference.pointwise import add_log_likelihood as add_log_likelihood
+from .inference.sample import fit_model as fit_model
+from .model.spec import (
+    ModelSpec as ModelSpec,
+    list_models as list_models,
+    load_model as load_model,
+)
+from .report.figures import (
+    plot_drivers as plot_drivers,
+    plot_gulf as plot_gulf,
+)
+from .report.write import write_report as write_report
+from .survey.codebook import (
+    Codebook as Codebook,
+    load_codebook as load_codebook,
+)
+from .survey.coverage import check_survey as check_survey
+from .survey.read import (
+    Survey as Survey,
+    read_survey as read_survey,
+)
+from .survey.simulate import (
+    five_nations as five_nations,
+    simulate_survey as simulate_survey,
+)
+
+__version__: str

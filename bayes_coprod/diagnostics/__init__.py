@@ -1,0 +1,1 @@
+"""May I believe it? Checks that return findings."""

@@ -1,0 +1,158 @@
+"""Did the sampler do its work?"""
+
+from __future__ import annotations
+
+import arviz_stats as azs
+import numpy as np
+import xarray as xr
+
+from bayes_coprod import names
+from bayes_coprod.finding import Finding, Findings, Status
+from bayes_coprod.inference.fit import Fit
+
+R_HAT_PASS, R_HAT_FAIL = 1.01, 1.05
+ESS_PASS, ESS_FAIL = 100, 50
+"""Effective draws per chain."""
+DIVERGENT_FAIL = 0.001
+E_BFMI_PASS, E_BFMI_FAIL = 0.3, 0.2
+LEAST_CHAINS = 4
+
+
+def check_fit(fit: Fit) -> Findings:
+    """Check whether a fit's draws may be believed.
+
+    Parameters
+    ----------
+    fit : Fit
+
+    Returns
+    -------
+    Findings
+        Rank-normalised split R-hat, bulk and tail effective sample size of the worst quantity,
+        divergences, and E-BFMI of the worst chain. R-hat is ``unknown`` with fewer than four
+        chains.
+
+    References
+    ----------
+    .. [1] Vehtari, Gelman, Simpson, Carpenter & Bürkner (2021), Rank-normalization, folding, and
+       localization: An improved R-hat, Bayesian Analysis 16(2), 667-718.
+    """
+    return Findings(
+        [
+            _check_r_hat(fit.posterior),
+            _check_ess(fit.posterior, "bulk"),
+            _check_ess(fit.posterior, "tail"),
+            _check_divergences(fit.tree["sample_stats"].to_dataset()),
+            _check_energy(fit.tree["sample_stats"].to_dataset()),
+        ]
+    )
+
+
+_MORE_DRAWS = "Sample more draws; if that does not help, the data say too little for this model."
+
+
+def _check_r_hat(posterior: xr.Dataset) -> Finding:
+    if posterior.sizes[names.CHAIN] < LEAST_CHAINS:
+        return Finding(
+            "R-hat",
+            "unknown",
+            "",
+            None,
+            R_HAT_PASS,
+            f"It takes {LEAST_CHAINS} chains to tell; there are {posterior.sizes[names.CHAIN]}.",
+            f"Fit with chains={LEAST_CHAINS} or more.",
+        )
+    value, where = _extreme(azs.rhat(posterior), largest=True)
+    status = _status(value, R_HAT_PASS, R_HAT_FAIL)
+    return Finding(
+        "R-hat",
+        status,
+        where,
+        value,
+        R_HAT_PASS,
+        f"The largest is {value:.3f}; the chains "
+        + {
+            "pass": "agree.",
+            "warn": "agree only roughly.",
+            "fail": "disagree.",
+            "unknown": "cannot be compared.",
+        }[status],
+        "" if status == "pass" else _MORE_DRAWS,
+    )
+
+
+def _check_ess(posterior: xr.Dataset, method: str) -> Finding:
+    chains = posterior.sizes[names.CHAIN]
+    value, where = _extreme(azs.ess(posterior, method=method), largest=False)
+    status = _status(-value, -ESS_PASS * chains, -ESS_FAIL * chains)
+    about = {"bulk": "averages", "tail": "interval bounds"}[method]
+    return Finding(
+        f"{method} ESS",
+        status,
+        where,
+        value,
+        float(ESS_PASS * chains),
+        f"The smallest effective sample size for {about} is {value:,.0f}.",
+        "" if status == "pass" else _MORE_DRAWS,
+    )
+
+
+def _check_divergences(stats: xr.Dataset) -> Finding:
+    share = float(stats["diverging"].mean())
+    count = int(stats["diverging"].sum())
+    return Finding(
+        "divergences",
+        _status(share, 0.0, DIVERGENT_FAIL),
+        "",
+        float(count),
+        0.0,
+        f"{count} of {stats['diverging'].size:,} draws diverged.",
+        ""
+        if count == 0
+        else "Look for a scale or a country that the data leave open; drop drivers or pool more.",
+    )
+
+
+def _check_energy(stats: xr.Dataset) -> Finding:
+    per_chain = np.atleast_1d(np.asarray(azs.bfmi(stats)["energy"].values, dtype=float))
+    value = float(per_chain.min())
+    status = _status(-value, -E_BFMI_PASS, -E_BFMI_FAIL)
+    return Finding(
+        "E-BFMI",
+        status,
+        f"chain {int(per_chain.argmin())}",
+        value,
+        E_BFMI_PASS,
+        f"The smallest is {value:.2f}; the sampler "
+        + ("moves freely." if status == "pass" else "crosses the posterior slowly."),
+        "" if status == "pass" else _MORE_DRAWS,
+    )
+
+
+def _status(value: float, passes: float, fails: float) -> Status:
+    """Judge a value that is better the smaller it is."""
+    if not np.isfinite(value):
+        return "unknown"
+    if value <= passes:
+        return "pass"
+    return "fail" if value > fails else "warn"
+
+
+def _extreme(statistic: xr.Dataset, *, largest: bool) -> tuple[float, str]:
+    """Extreme value over all quantities, and its name with labels; NaN beats every number."""
+    worst, where = (-np.inf if largest else np.inf), ""
+    for name, values in statistic.data_vars.items():
+        flat = values.values.ravel()
+        if np.isnan(flat).any():
+            position = int(np.isnan(flat).argmax())
+        else:
+            position = int(flat.argmax() if largest else flat.argmin())
+        value = float(flat[position])
+        beats = value > worst if largest else value < worst
+        if np.isnan(value) or beats:
+            at = np.unravel_index(position, values.shape)
+            labels = [str(values[dim].values[i]) for dim, i in zip(values.dims, at, strict=True)]
+            worst, where = value, f"{name}[{', '.join(labels)}]" if labels else str(name)
+        if np.isnan(value):
+            break
+    return worst, where

@@ -1,0 +1,1 @@
+"""What does it say? Named quantities, per draw."""

@@ -1,0 +1,235 @@
+"""Countries: levels, the gap between the forms, contrasts and ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import combinations
+
+import numpy as np
+import xarray as xr
+
+from bayes_coprod import names
+from bayes_coprod.errors import SpecError, make_error
+from bayes_coprod.estimands.expected import expected_index
+from bayes_coprod.estimands.population import Population, Uncertainty
+from bayes_coprod.inference.fit import Fit
+
+type Quantity = xr.DataArray | Callable[[Fit], xr.DataArray]
+
+
+def country_levels(
+    fit: Fit,
+    *,
+    population: Population = "sample",
+    uncertainty: Uncertainty = "bootstrap",
+    random_seed: int | None = None,
+) -> xr.DataArray:
+    r"""Expected index of each country, by form or by form and sector, as the model has them.
+
+    .. math:: L_{cf} = \sum_{i \in c} w_i \, E(y_{if} \mid x_i, b_c), \qquad \sum_{i \in c} w_i = 1
+
+    Parameters
+    ----------
+    fit : Fit
+    population : {"sample", "weighted"}
+        Each country's citizens in the fit, counted once or by survey weight.
+    uncertainty : {"bootstrap", "fixed"}
+        ``"bootstrap"`` redraws Dirichlet weights of the citizens within country for each draw, so
+        that intervals speak of the country; ``"fixed"`` speaks of these respondents only.
+    random_seed : int, optional
+        Of the bootstrap; the fit's own otherwise.
+
+    Returns
+    -------
+    xarray.DataArray
+        dims (chain, draw, country, form) or (chain, draw, country, outcome), points of 100.
+
+    Raises
+    ------
+    SpecError
+        If the population or the uncertainty is unknown, or the survey has no weights to weight by.
+    """
+    return expected_index(
+        fit, population=population, uncertainty=uncertainty, random_seed=random_seed
+    ).rename("country_levels")
+
+
+def gap(
+    fit: Fit,
+    *,
+    population: Population = "sample",
+    uncertainty: Uncertainty = "bootstrap",
+    random_seed: int | None = None,
+) -> xr.DataArray:
+    r"""The gulf: level of the first form minus level of the second, per country.
+
+    .. math:: G_c = L_{c1} - L_{c2}
+
+    Parameters
+    ----------
+    fit : Fit
+        Of a model with two forms.
+    population, uncertainty, random_seed
+        As for :func:`country_levels`.
+
+    Returns
+    -------
+    xarray.DataArray
+        dims (chain, draw, country), points of 100; with a dim sector where the model's outcomes
+        are by sector, for the sectors that have both forms.
+
+    Raises
+    ------
+    SpecError
+        If the model has one form only, or no sector has both.
+    """
+    levels = country_levels(
+        fit, population=population, uncertainty=uncertainty, random_seed=random_seed
+    )
+    first, second = both_forms(fit, levels)
+    return (first - second).rename("gap").assign_attrs(levels.attrs)
+
+
+def both_forms(fit: Fit, values: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
+    """Split values by form: those of the first form, and those of the second.
+
+    Parameters
+    ----------
+    fit : Fit
+    values : xarray.DataArray
+        With a dim form, or a dim outcome of forms and sectors.
+
+    Returns
+    -------
+    (xarray.DataArray, xarray.DataArray)
+        Without the dim form; a dim outcome becomes the sectors that have both forms.
+
+    Raises
+    ------
+    SpecError
+        If there are not two forms.
+    """
+    forms = [form for form in fit.codebook.forms if form in set(values[names.FORM].values)]
+    if len(forms) < 2:
+        raise make_error(
+            SpecError,
+            "gap",
+            f"the model has the form {forms[0]!r} only, and a gap takes two",
+            remedy="Fit both forms: leave `forms` out of the model file.",
+        )
+    if names.FORM in values.dims:
+        return tuple(values.sel({names.FORM: form}, drop=True) for form in forms)  # type: ignore[return-value]
+    by_form = [
+        values.isel({names.OUTCOME: np.flatnonzero(values[names.FORM].values == form)})
+        .swap_dims({names.OUTCOME: names.SECTOR})
+        .reset_coords([names.OUTCOME, names.FORM], drop=True)
+        for form in forms
+    ]
+    shared = [s for s in by_form[0][names.SECTOR].values if s in by_form[1][names.SECTOR].values]
+    if not shared:
+        raise make_error(
+            SpecError,
+            "gap",
+            "no sector has items of both forms",
+            remedy='Set outcomes = ["form"] in the model file.',
+        )
+    return by_form[0].sel({names.SECTOR: shared}), by_form[1].sel({names.SECTOR: shared})
+
+
+def country_mean(of: xr.DataArray) -> xr.DataArray:
+    r"""Average over the countries within each draw, every country weighing the same.
+
+    .. math:: \bar q = \frac{1}{C} \sum_c q_c
+
+    Parameters
+    ----------
+    of : xarray.DataArray
+        dims (chain, draw, country, ...).
+
+    Returns
+    -------
+    xarray.DataArray
+        The same without the dim country.
+    """
+    return of.mean(names.COUNTRY, keep_attrs=True)
+
+
+def country_contrasts(
+    fit: Fit, *, of: Quantity = country_levels, reference: str = "mean"
+) -> xr.DataArray:
+    r"""Differences between countries, within each draw.
+
+    .. math:: q_c - \bar q, \qquad q_c - q_r, \qquad \text{or} \quad q_a - q_b \text{ for all pairs}
+
+    Parameters
+    ----------
+    fit : Fit
+    of : function or xarray.DataArray
+        The quantity: an estimand such as :func:`gap`, or what one returned.
+    reference : str
+        ``"mean"`` of the countries, the name of one, or ``"pairwise"``.
+
+    Returns
+    -------
+    xarray.DataArray
+        dims as the quantity's; pairwise with the dim contrast, labelled ``A - B``, for country.
+
+    Raises
+    ------
+    SpecError
+        If `reference` is no country of the fit.
+    """
+    values = of(fit) if callable(of) else of
+    if reference == "mean":
+        return _keep(values - country_mean(values), values, "minus the countries' mean")
+    if reference == "pairwise":
+        pairs = list(combinations(fit.countries, 2))
+        differences = [
+            values.sel({names.COUNTRY: a}, drop=True) - values.sel({names.COUNTRY: b}, drop=True)
+            for a, b in pairs
+        ]
+        stacked = xr.concat(differences, dim=names.CONTRAST).assign_coords(
+            {names.CONTRAST: [f"{a} - {b}" for a, b in pairs]}
+        )
+        order = [names.CONTRAST if d == names.COUNTRY else d for d in values.dims]
+        return _keep(stacked.transpose(*order), values, "pairs of countries")
+    if reference not in fit.countries:
+        raise make_error(
+            SpecError,
+            "country_contrasts",
+            f"unknown reference {reference!r}",
+            value=reference,
+            available=("mean", "pairwise", *fit.countries),
+        )
+    against = values.sel({names.COUNTRY: reference}, drop=True)
+    return _keep(values - against, values, f"minus {reference}")
+
+
+def country_ranks(fit: Fit, *, of: Quantity = country_levels) -> xr.DataArray:
+    """Rank of each country in each draw; the mean over draws is the probability of the rank.
+
+    Parameters
+    ----------
+    fit : Fit
+    of : function or xarray.DataArray
+        The quantity; rank 1 is the highest.
+
+    Returns
+    -------
+    xarray.DataArray
+        dims (chain, draw, country, rank, ...), true where the country has the rank.
+    """
+    values = of(fit) if callable(of) else of
+    axis = values.get_axis_num(names.COUNTRY)
+    rank = values.copy(data=(-values.values).argsort(axis=axis).argsort(axis=axis) + 1)
+    ranks = xr.DataArray(
+        np.arange(1, values.sizes[names.COUNTRY] + 1), dims=names.RANK, name=names.RANK
+    ).assign_coords({names.RANK: np.arange(1, values.sizes[names.COUNTRY] + 1)})
+    others = [dim for dim in values.dims if dim not in (names.CHAIN, names.DRAW, names.COUNTRY)]
+    order = (names.CHAIN, names.DRAW, names.COUNTRY, names.RANK, *others)
+    indicator = (rank == ranks).transpose(*order).rename("country_ranks")
+    return indicator.assign_attrs({**values.attrs, "units": "probability"})
+
+
+def _keep(result: xr.DataArray, values: xr.DataArray, contrast: str) -> xr.DataArray:
+    return result.rename("country_contrasts").assign_attrs({**values.attrs, "contrast": contrast})

@@ -1,0 +1,106 @@
+"""What a check found, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from html import escape
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+type Status = Literal["pass", "warn", "fail", "unknown"]
+
+_SEVERITY: dict[str, int] = {"pass": 0, "unknown": 1, "warn": 2, "fail": 3}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The result of one check.
+
+    Parameters
+    ----------
+    check : str
+        What was checked.
+    status : {"pass", "warn", "fail", "unknown"}
+        ``unknown`` where it could not be measured; never ``pass`` then.
+    where : str
+        The parameter, item, driver or country concerned; empty if all of them.
+    value : float or None
+        What was measured.
+    limit : float or None
+        What it is held to.
+    message : str
+        The result as a sentence.
+    remedy : str
+        What to do next; empty if nothing.
+    """
+
+    check: str
+    status: Status
+    where: str
+    value: float | None
+    limit: float | None
+    message: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        place = f" ({self.where})" if self.where else ""
+        remedy = f" {self.remedy}" if self.remedy else ""
+        return f"{self.status:<7}  {self.check}{place}: {self.message}{remedy}"
+
+
+class Findings(tuple[Finding, ...]):
+    """Findings in the order of the checks; printed worst first.
+
+    Parameters
+    ----------
+    findings : iterable of Finding
+        In any order.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, findings: Iterable[Finding] = ()) -> Findings:
+        """Keep the findings in the order given."""
+        return super().__new__(cls, tuple(findings))
+
+    @property
+    def status(self) -> Status:
+        """The worst status: ``fail`` before ``warn`` before ``unknown`` before ``pass``."""
+        return max((f.status for f in self), key=_SEVERITY.__getitem__, default="unknown")
+
+    def by_severity(self) -> list[Finding]:
+        """Worst first, otherwise in the order of the checks."""
+        return sorted(self, key=lambda f: -_SEVERITY[f.status])
+
+    def only(self, *statuses: Status) -> Findings:
+        """Return those with one of the given statuses."""
+        return Findings(f for f in self if f.status in statuses)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a finding, columns as the fields of :class:`Finding`."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [asdict(f) for f in self], columns=[field.name for field in fields(Finding)]
+        )
+
+    def __repr__(self) -> str:
+        if not self:
+            return "No findings: nothing was checked."
+        return "\n".join(str(f) for f in self.by_severity())
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{h}</th>" for h in ("status", "check", "where", "result", "to do"))
+        rows = "".join(
+            "<tr>"
+            + "".join(
+                f"<td style='text-align:left'>{escape(cell)}</td>"
+                for cell in (f.status, f.check, f.where, f.message, f.remedy)
+            )
+            + "</tr>"
+            for f in self.by_severity()
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"

@@ -1,0 +1,1 @@
+"""From mathematics to draws: fitting, storing, loading."""

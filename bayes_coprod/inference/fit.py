@@ -1,0 +1,228 @@
+"""A fit: the draws and all that is needed to ask them new questions, in memory and on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayes_coprod import names
+from bayes_coprod.errors import FitFileError, make_error
+from bayes_coprod.files import written_whole
+from bayes_coprod.model.build import build_model, log_density_at
+from bayes_coprod.model.spec import ModelSpec, load_model, spec_content
+from bayes_coprod.model.varying import Evidence
+from bayes_coprod.survey.codebook import Codebook, codebook_content, load_codebook
+
+FORMAT = "bayes_coprod fit"
+FORMAT_VERSION = 1
+_TOLERANCE = 1e-6
+"""Relative difference of a log density at which a loaded fit is no longer the saved one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A fitted model.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        With the sampler settings that were used.
+    codebook : Codebook
+    design : xarray.Dataset
+        The data as the model saw them.
+    tree : xarray.DataTree
+        ``posterior`` and ``sample_stats`` for ArviZ; ``pilot``, where there was one; ``proof``,
+        one draw in the model's own variables with its log density.
+    """
+
+    spec: ModelSpec
+    codebook: Codebook
+    design: xr.Dataset
+    tree: xr.DataTree
+
+    @property
+    def posterior(self) -> xr.Dataset:
+        """The named quantities' draws, dims (chain, draw, ...)."""
+        return self.tree["posterior"].to_dataset()
+
+    @property
+    def countries(self) -> list[str]:
+        """Countries in the fit."""
+        return [str(name) for name in self.design[names.COUNTRY].values]
+
+    def __repr__(self) -> str:
+        sizes = self.tree["posterior"].sizes
+        seconds = self.tree["posterior"].attrs["sampling_time"]
+        return "\n".join(
+            [
+                f"Fit of model {self.spec.name!r} to {self.design.attrs['survey']}",
+                f"  {self.design.sizes[names.CITIZEN]:,} citizens in {len(self.countries)} "
+                f"countries; {int(self.design['without_driver'].sum()):,} left out for want of "
+                "a driver",
+                f"  {sizes[names.CHAIN]} chains of {sizes[names.DRAW]:,} draws in {seconds:.0f} s, "
+                f"random_seed {self.spec.sampler.random_seed}",
+                f"  posterior: {', '.join(map(str, self.tree['posterior'].data_vars))}",
+            ]
+        )
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(repr(self))}</pre>"
+
+
+def pilot_dataset(evidence: Evidence) -> xr.Dataset:
+    """Evidence as it is stored with a fit."""
+    dims = (names.FORM, names.COEFFICIENT, names.CONTRAST)
+    return xr.Dataset(
+        {"estimate": (dims, evidence.estimate), "precision": (dims, evidence.precision)}
+    )
+
+
+def save_fit(fit: Fit, path: str | os.PathLike[str]) -> Path:
+    """Write a fit to a netCDF file, whole or not at all.
+
+    Parameters
+    ----------
+    fit : Fit
+    path : str or path
+        Usually ends with ``.nc``; a file that is there is replaced once the new one is complete.
+
+    Returns
+    -------
+    pathlib.Path
+        Where it was written.
+
+    Raises
+    ------
+    CoprodError
+        If the folder does not exist.
+    """
+    tree = fit.tree.copy()
+    tree["design"] = xr.DataTree(fit.design)
+    tree.attrs = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "spec": json.dumps(spec_content(fit.spec)),
+        "codebook": json.dumps(codebook_content(fit.codebook)),
+    }
+    tree.attrs["digest"] = _digest(tree)
+    with written_whole(path, "save_fit") as temporary:
+        tree.to_netcdf(temporary, engine="h5netcdf")
+    return Path(path)
+
+
+def load_fit(path: str | os.PathLike[str]) -> Fit:
+    """Read a fit, rebuild its model, and let it prove that it is the one that was saved.
+
+    Parameters
+    ----------
+    path : str or path
+        From :func:`save_fit`.
+
+    Returns
+    -------
+    Fit
+        As it was saved.
+
+    Raises
+    ------
+    FitFileError
+        If the file is missing, truncated, of another format or altered, or if the model of this
+        version gives another log density at the stored draw than the one that was fitted.
+    """
+    file = Path(path)
+    tree = _read_tree(file)
+    attrs = tree.attrs
+    if attrs.get("format") != FORMAT:
+        raise make_error(
+            FitFileError,
+            "load_fit",
+            f"{file.name} is not a fit of this package",
+            remedy="Give a file that save_fit wrote.",
+        )
+    if attrs["format_version"] != FORMAT_VERSION:
+        raise make_error(
+            FitFileError,
+            "load_fit",
+            f"{file.name} has format version {attrs['format_version']}, "
+            f"this package reads version {FORMAT_VERSION}",
+            remedy="Use the version of the package that wrote it, or fit again.",
+        )
+    if attrs["digest"] != _digest(tree):
+        raise make_error(
+            FitFileError,
+            "load_fit",
+            f"{file.name} was altered after it was saved: its digest does not match",
+            remedy="Fit again, or find the original file.",
+        )
+    spec = load_model(json.loads(attrs["spec"]))
+    codebook = load_codebook(json.loads(attrs["codebook"]))
+    design = tree["design"].to_dataset()
+    del tree["design"]
+    tree.attrs = {}
+    fit = Fit(spec, codebook, design, tree)
+    _prove(fit, file)
+    return fit
+
+
+def _prove(fit: Fit, file: Path) -> None:
+    """Recompute the stored draw's log density with the model as this version builds it."""
+    evidence = None
+    if "pilot" in fit.tree.children:
+        pilot = fit.tree["pilot"]
+        evidence = Evidence(pilot["estimate"].values, pilot["precision"].values)
+    proof = fit.tree["proof"].to_dataset()
+    model = build_model(fit.spec, fit.codebook, fit.design, evidence)
+    now = log_density_at(model, {name: proof[name].values for name in proof.data_vars})
+    then = float(proof.attrs["log_density"])
+    if not abs(now - then) <= _TOLERANCE * max(1.0, abs(then)):
+        raise make_error(
+            FitFileError,
+            "load_fit",
+            f"{file.name} fails its proof: the stored draw had log density {then:.6f}, "
+            f"this version's model gives {now:.6f}",
+            remedy=f"It was fitted with bayes_coprod "
+            f"{fit.tree['posterior'].attrs['bayes_coprod_version']}; use that, or fit again.",
+        )
+
+
+def _read_tree(file: Path) -> xr.DataTree:
+    if not file.is_file():
+        raise make_error(FitFileError, "load_fit", f"there is no file {file}")
+    try:
+        with xr.open_datatree(file, engine="h5netcdf") as tree:
+            return tree.load()
+    except (OSError, ValueError, KeyError, RuntimeError) as cause:
+        raise make_error(
+            FitFileError,
+            "load_fit",
+            f"{file.name} cannot be read as netCDF ({cause})",
+            remedy="It is truncated or not a fit; save it again.",
+        ) from cause
+
+
+def _digest(tree: xr.DataTree) -> str:
+    """Digest of every array of the tree, and of what it says of itself."""
+    digest = hashlib.sha256()
+    said: dict[str, Any] = {k: v for k, v in tree.attrs.items() if k != "digest"}
+    said["format_version"] = int(said["format_version"])
+    digest.update(json.dumps(said, sort_keys=True).encode())
+    for node in sorted(tree.subtree, key=lambda node: node.path):
+        dataset = node.to_dataset(inherit=False)
+        for name in sorted(map(str, dataset.variables)):
+            values = dataset[name].values
+            digest.update(f"{node.path}/{name}{values.shape}".encode())
+            text = values.dtype.kind in "OUST"
+            digest.update(
+                "\0".join(map(str, values.ravel())).encode()
+                if text
+                else np.ascontiguousarray(values).tobytes()
+            )
+    return digest.hexdigest()

@@ -1,0 +1,75 @@
+"""A rough look at the data before sampling, which sets the speed and nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from bayes_coprod import names
+from bayes_coprod.model.collapse import GaussianCells, collapse_gaussian
+from bayes_coprod.model.design import chosen_drivers, varying_columns
+from bayes_coprod.model.spec import ModelSpec
+from bayes_coprod.model.varying import Evidence, zero_sum_contrasts
+from bayes_coprod.survey.codebook import Codebook
+
+
+def fit_pilot(spec: ModelSpec, codebook: Codebook, design: xr.Dataset) -> Evidence | None:
+    """Find what each country's data alone say about its coefficients.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    codebook : Codebook
+    design : xarray.Dataset
+
+    Returns
+    -------
+    Evidence or None
+        ``None`` where the model's parametrisation has no use for it.
+
+    Notes
+    -----
+    Least squares per country and outcome with a unit-scale prior; the contrasts' variances are
+    those of independent countries, so that with H the contrasts of the countries
+
+    .. math:: \\hat\\gamma = H \\hat b, \\qquad 1 / w = (H \\circ H) \\operatorname{diag} V .
+    """
+    if spec.pooling != "partial" or spec.parametrisation != "informed":
+        return None
+    cells = collapse_gaussian(
+        design["x"].values, design["y"].values, design["country_index"].values
+    )
+    estimate, variance = _least_squares(cells, design.sizes[names.COUNTRY])
+    columns, _ = varying_columns(spec, chosen_drivers(design, codebook.drivers))
+    kept = [0, *(1 + column for column in columns)]
+    contrasts = zero_sum_contrasts(design.sizes[names.COUNTRY])
+    return Evidence(
+        estimate=np.einsum("jc,cfp->fpj", contrasts, estimate[:, :, kept]),
+        precision=1 / np.einsum("jc,cfp->fpj", contrasts**2, variance[:, :, kept]),
+    )
+
+
+def _least_squares(cells: GaussianCells, n_countries: int) -> tuple[np.ndarray, np.ndarray]:
+    """Estimates and their variances, both (country, outcome, 1 + coefficient)."""
+    n_outcomes = cells.observed.shape[1]
+    p = cells.cross.shape[1] - n_outcomes
+    estimate = np.zeros((n_countries, n_outcomes, p))
+    variance = np.ones_like(estimate)
+    for f in range(n_outcomes):
+        sums = [
+            cells.cross[(cells.country == c) & (cells.observed[:, f] > 0)].sum(axis=0)
+            for c in range(n_countries)
+        ]
+        n = cells.n @ cells.observed[:, f]
+        residual_variance = 1.0  # of a standardised outcome; the second pass has the real one
+        for _ in range(2):
+            squares = 0.0
+            for c, z in enumerate(sums):
+                xx, xy, yy = z[:p, :p], z[:p, p + f], z[p + f, p + f]
+                # (X'X / s^2 + I) b = X'y / s^2
+                covariance = np.linalg.inv(xx / residual_variance + np.eye(p))
+                b = covariance @ xy / residual_variance
+                estimate[c, f], variance[c, f] = b, np.diag(covariance)
+                squares += yy - 2 * b @ xy + b @ xx @ b
+            residual_variance = squares / n
+    return estimate, variance

@@ -1,0 +1,1 @@
+"""From question to mathematics: specifications, designs, densities."""

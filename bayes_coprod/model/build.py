@@ -1,0 +1,152 @@
+"""The model as a PyMC graph, and the functions compiled from the same graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import combinations
+
+import numpy as np
+import pymc as pm
+import pytensor
+import pytensor.tensor as pt
+import xarray as xr
+from pytensor.compile.mode import Mode
+
+from bayes_coprod import names
+from bayes_coprod.model.design import chosen_drivers, outcome_dim, varying_columns
+from bayes_coprod.model.likelihoods import LIKELIHOODS
+from bayes_coprod.model.spec import ModelSpec
+from bayes_coprod.model.varying import Evidence
+from bayes_coprod.survey.codebook import Codebook
+
+type Arrays = Mapping[str, np.ndarray]
+
+_AT_ONCE = Mode(linker="py", optimizer="fast_compile")
+"""Evaluates a graph a few times without compiling it."""
+
+
+def build_model(
+    spec: ModelSpec, codebook: Codebook, design: xr.Dataset, evidence: Evidence | None = None
+) -> pm.Model:
+    """Write the model down; the one place where its maths stands.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    codebook : Codebook
+        Of the survey in the design.
+    design : xarray.Dataset
+        From :func:`make_design`.
+    evidence : Evidence, optional
+        What the data say about the country contrasts; sets the speed only.
+
+    Returns
+    -------
+    pymc.Model
+        Its named quantities are the posterior's; variables that begin with ``z_``, and
+        ``correlation_factor``, are sampling coordinates.
+    """
+    drivers = chosen_drivers(design, codebook.drivers)
+    dim = outcome_dim(spec)
+    outcomes = [str(name) for name in design[dim].values]
+    coords: dict[str, list[str]] = {
+        names.COUNTRY: [str(name) for name in design[names.COUNTRY].values],
+        dim: outcomes,
+        names.COEFFICIENT: [str(name) for name in design[names.COEFFICIENT].values],
+        names.DRIVER: list(dict.fromkeys(varying_columns(spec, drivers)[1])),
+        names.PAIR: [names.pair_label(a, b) for a, b in combinations(outcomes, 2)],
+    }
+    with pm.Model(coords={name: labels for name, labels in coords.items() if labels}) as model:
+        LIKELIHOODS[spec.likelihood].build(spec, design, drivers, evidence)
+    return model
+
+
+def named_quantities(model: pm.Model) -> list[str]:
+    """Names of the model's variables that a posterior keeps: all but sampling coordinates."""
+    variables = [variable.name for variable in (*model.free_RVs, *model.deterministics)]
+    return [
+        name for name in variables if not name.startswith("z_") and name != "correlation_factor"
+    ]
+
+
+def log_density_at(model: pm.Model, draw: Arrays) -> float:
+    """Log density of the model, in sampling coordinates, at one draw of its variables.
+
+    Parameters
+    ----------
+    model : pymc.Model
+    draw : mapping of str to numpy.ndarray
+        Each of ``model.free_RVs`` on its own scale.
+
+    Returns
+    -------
+    float
+    """
+    point = {}
+    for variable in model.free_RVs:
+        value = model.rvs_to_values[variable]
+        transform = model.rvs_to_transforms[variable]
+        at = pt.as_tensor_variable(draw[variable.name])
+        if transform is not None:
+            at = transform.forward(at, *variable.owner.inputs)
+        point[value.name] = at.eval(mode=_AT_ONCE)
+    return float(model.compile_logp(mode=_AT_ONCE)(point))
+
+
+def compile_citizen_log_likelihood(
+    spec: ModelSpec, design: xr.Dataset, posterior: xr.Dataset
+) -> Callable[[Arrays], np.ndarray]:
+    """Compile the log likelihood of each citizen at one draw.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    design : xarray.Dataset
+    posterior : xarray.Dataset
+        Tells the parameters' shapes.
+
+    Returns
+    -------
+    callable
+        Parameters of one draw, by name -> (citizen,).
+    """
+    likelihood = LIKELIHOODS[spec.likelihood]
+    inputs = {
+        name: pt.tensor(name, shape=posterior[name].shape[2:], dtype="float64")
+        for name in likelihood.parameters(spec, design)
+    }
+    output = likelihood.citizens(spec, design, inputs)
+    function = pytensor.function(list(inputs.values()), output, mode="JAX")
+    return lambda draw: np.asarray(function(*(draw[name] for name in inputs)))
+
+
+def expected_response(
+    spec: ModelSpec, design: xr.Dataset, draws: Arrays, x: np.ndarray
+) -> np.ndarray:
+    """Evaluate the expected response of citizens with given drivers, for many draws at once.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    design : xarray.Dataset
+    draws : mapping of str to numpy.ndarray
+        The posterior's variables, the draws along the first axis.
+    x : numpy.ndarray
+        (draw, country, coefficient), coded as the design's.
+
+    Returns
+    -------
+    numpy.ndarray
+        (draw, country, form or outcome), in the survey's units.
+    """
+    likelihood = LIKELIHOODS[spec.likelihood]
+    inputs = {
+        name: pt.tensor(name, shape=draws[name].shape, dtype="float64")
+        for name in likelihood.parameters(spec, design)
+    }
+    x_in = pt.tensor("x", shape=x.shape, dtype="float64")
+    output = likelihood.expected(design, inputs, x_in)
+    function = pytensor.function(
+        [*inputs.values(), x_in], output, mode=_AT_ONCE, on_unused_input="ignore"
+    )
+    return np.asarray(function(*(draws[name] for name in inputs), x))

@@ -1,0 +1,366 @@
+"""The model file: one TOML file is one model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from bayes_coprod.errors import SpecError, make_error
+from bayes_coprod.files import read_toml
+from bayes_coprod.strict import StrictTable
+
+type Pooling = Literal["partial", "none", "complete"]
+type Parametrisation = Literal["informed", "non_centred", "centred"]
+type Gradient = Literal["jax", "numba"]
+
+_POOLING = ("partial", "none", "complete")
+_PARAMETRISATION = ("informed", "non_centred", "centred")
+_GRADIENT = ("jax", "numba")
+_OUTCOMES = (("form",), ("form", "sector"))
+
+_SCALES = ("half_normal", "exponential", "log_normal", "uniform")
+PRIORS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
+    "index": {
+        "intercept": ("normal(0, 1)", ("normal",)),
+        "beta": ("normal(0, 0.5)", ("normal",)),
+        "tau_intercept": ("half_normal(0.5)", _SCALES),
+        "tau": ("half_normal(0.3)", _SCALES),
+        "residual_sd": ("half_normal(1)", _SCALES),
+        "rho": ("lkj(2)", ("lkj",)),
+    }
+}
+"""For each likelihood its parameters with priors: the default, and the families that fit."""
+
+_ARGUMENTS = {
+    "normal": ("mean", "sd"),
+    "half_normal": ("sd",),
+    "exponential": ("rate",),
+    "log_normal": ("mean", "sd"),
+    "uniform": ("lower", "upper"),
+    "lkj": ("eta",),
+}
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A prior by family and arguments.
+
+    Parameters
+    ----------
+    family : str
+        normal, half_normal, exponential, log_normal, uniform or lkj.
+    arguments : tuple of float
+        In the order in which the family is written.
+    """
+
+    family: str
+    arguments: tuple[float, ...]
+
+    def __str__(self) -> str:
+        return f"{self.family}({', '.join(f'{a:g}' for a in self.arguments)})"
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """How to sample.
+
+    Parameters
+    ----------
+    chains, draws, tune : int
+        Chains, and kept and tuning draws of each.
+    cores : int or None
+        Chains at a time; ``None``: as many as the machine has cores.
+    random_seed : int
+    gradient : {"jax", "numba"}
+        What the density is compiled to.
+    """
+
+    chains: int = 4
+    draws: int = 1000
+    tune: int = 300
+    cores: int | None = None
+    random_seed: int = 2008
+    gradient: Gradient = "jax"
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model in words and numbers, before it meets a survey.
+
+    Parameters
+    ----------
+    name : str
+    likelihood : str
+        ``"index"``.
+    question : str
+        What the model answers: the first comment of its file.
+    forms, sectors : tuple of str or None
+        Those of the codebook to use; ``None``: all.
+    outcomes : ("form",) or ("form", "sector")
+        Whether each form, or each form in each sector, is an outcome.
+    drivers, vary_by_country : "all", "none" or tuple of str
+        Drivers in the model, and those whose association varies by country.
+    pooling : {"partial", "none", "complete"}
+        Of the countries.
+    sigma_varies : bool
+        Whether each country has residual SDs and correlations of its own.
+    parametrisation : {"informed", "non_centred", "centred"}
+        Of the country effects; changes the speed, not the posterior.
+    priors : mapping of str to Prior
+    sampler : Sampler
+    """
+
+    name: str
+    likelihood: str
+    question: str = ""
+    forms: tuple[str, ...] | None = None
+    sectors: tuple[str, ...] | None = None
+    outcomes: tuple[str, ...] = ("form",)
+    drivers: Literal["all", "none"] | tuple[str, ...] = "all"
+    vary_by_country: Literal["all", "none"] | tuple[str, ...] = "all"
+    pooling: Pooling = "partial"
+    sigma_varies: bool = False
+    parametrisation: Parametrisation = "informed"
+    priors: Mapping[str, Prior] = field(default_factory=dict)
+    sampler: Sampler = field(default_factory=Sampler)
+
+    def __repr__(self) -> str:
+        lines = [f"ModelSpec {self.name!r}: {self.question}"]
+        for key, value in spec_content(self).items():
+            if isinstance(value, Mapping):
+                lines += [f"  {key}: " + ", ".join(f"{k} = {v}" for k, v in value.items())]
+            elif key not in ("name", "question"):
+                lines += [f"  {key} = {value}"]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(repr(self))}</pre>"
+
+
+def load_model(source: str | os.PathLike[str] | Mapping[str, Any] | ModelSpec) -> ModelSpec:
+    """Read a model file.
+
+    Parameters
+    ----------
+    source : str, path, mapping or ModelSpec
+        The name of a model in ``models/``, the path of a TOML file, the content of one, or a
+        specification, which is returned as it is.
+
+    Returns
+    -------
+    ModelSpec
+        Checked for everything that can be checked without a survey.
+
+    Raises
+    ------
+    SpecError
+        If there is no such model, or it has an unknown key, a prior that cannot be read or does
+        not fit its parameter, or a value out of range.
+
+    Examples
+    --------
+    >>> load_model("index").pooling
+    'partial'
+    """
+    if isinstance(source, ModelSpec):
+        return source
+    if isinstance(source, Mapping):
+        return _parse(StrictTable(source, "model", SpecError), question="")
+    text = os.fspath(source)
+    if Path(text).suffix == ".toml":
+        path = Path(text)
+    else:
+        shipped = _model_files()
+        if text not in shipped:
+            raise make_error(
+                SpecError,
+                "load_model",
+                f"unknown model {text!r}",
+                value=text,
+                available=shipped,
+                remedy="A file of your own needs the ending .toml.",
+            )
+        path = shipped[text]
+    content, written = read_toml(path, "load_model", SpecError)
+    return _parse(StrictTable(content, path.name, SpecError), question=_first_comment(written))
+
+
+def list_models() -> dict[str, str]:
+    """List the models that come with the package.
+
+    Returns
+    -------
+    dict of str to str
+        Name to the question that the model answers.
+    """
+    return {name: load_model(name).question for name in _model_files()}
+
+
+def spec_content(spec: ModelSpec) -> dict[str, Any]:
+    """Give the specification as TOML content, which ``load_model`` reads back."""
+    content: dict[str, Any] = {
+        f.name: list(value) if isinstance(value := getattr(spec, f.name), tuple) else value
+        for f in fields(spec)
+        if f.name not in ("priors", "sampler") and getattr(spec, f.name) is not None
+    }
+    content["priors"] = {name: str(prior) for name, prior in spec.priors.items()}
+    content["sampler"] = {k: v for k, v in vars(spec.sampler).items() if v is not None}
+    return content
+
+
+def spec_digest(spec: ModelSpec) -> str:
+    """Digest of everything that sets the posterior or its draws, 64 hexadecimal digits."""
+    text = json.dumps(spec_content(spec), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def override_sampler(spec: ModelSpec, **given: Any) -> ModelSpec:
+    """Give the specification with those sampler settings replaced that are not ``None``."""
+    content = {k: v for k, v in vars(spec.sampler).items() if v is not None}
+    content |= {key: value for key, value in given.items() if value is not None}
+    table = StrictTable(content, "fit_model", SpecError)
+    return replace(spec, sampler=_parse_sampler(table))
+
+
+def _model_files() -> dict[str, Path]:
+    """Model files of the installed package or, in a checkout, of its ``models/`` folder."""
+    package = Path(str(files("bayes_coprod")))
+    for folder in (package / "_models", package.parent / "models"):
+        if folder.is_dir():
+            return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+    raise make_error(
+        SpecError,
+        "load_model",
+        f"the package at {package} has no model files",
+        remedy="Install it again.",
+    )
+
+
+def _first_comment(text: str) -> str:
+    """Return the comment at the head of the file, up to the first empty line."""
+    lines = []
+    for line in text.splitlines():
+        body = line.removeprefix("#").strip()
+        if not line.startswith("#") or not body:
+            break
+        lines.append(body)
+    return " ".join(lines)
+
+
+def _parse(table: StrictTable, question: str) -> ModelSpec:
+    likelihood = table.choice("likelihood", tuple(PRIORS))
+    outcomes = table.texts("outcomes", ("form",))
+    if outcomes not in _OUTCOMES:
+        raise make_error(
+            SpecError,
+            table.place,
+            f"outcomes = {list(outcomes)} is not usable",
+            available=[list(o) for o in _OUTCOMES],
+        )
+    spec = ModelSpec(
+        name=table.text("name"),
+        likelihood=likelihood,
+        question=table.text("question", question),
+        forms=table.texts("forms", None),
+        sectors=table.texts("sectors", None),
+        outcomes=outcomes,
+        drivers=_all_or_list(table, "drivers"),
+        vary_by_country=_all_or_list(table, "vary_by_country"),
+        pooling=table.choice("pooling", _POOLING, "partial"),
+        sigma_varies=table.flag("sigma_varies", False),
+        parametrisation=table.choice("parametrisation", _PARAMETRISATION, "informed"),
+        priors=_parse_priors(table.table("priors", {}), likelihood),
+        sampler=_parse_sampler(table.table("sampler", {})),
+    )
+    table.finish()
+    return spec
+
+
+def _all_or_list(table: StrictTable, key: str) -> Any:
+    value = table.take(key, (str, list, tuple), "all", '"all", "none" or a list of drivers')
+    if isinstance(value, str):
+        if value not in ("all", "none"):
+            raise make_error(
+                SpecError,
+                table.place,
+                f"{key} = {value!r} is not usable",
+                value=value,
+                available=("all", "none"),
+                remedy="One driver by itself is a list too.",
+            )
+        return value
+    return tuple(str(name) for name in value)
+
+
+def _parse_priors(table: StrictTable, likelihood: str) -> dict[str, Prior]:
+    parameters = PRIORS[likelihood]
+    written = {name: table.text(name, default) for name, (default, _) in parameters.items()}
+    table.finish()
+    return {
+        name: _parse_prior(text, name, parameters[name][1], table.place)
+        for name, text in written.items()
+    }
+
+
+def _parse_prior(text: str, parameter: str, fitting: tuple[str, ...], place: str) -> Prior:
+    match = re.fullmatch(r"\s*(\w+)\s*\(([^()]*)\)\s*", text)
+    family = match.group(1) if match else text
+    if match is None or family not in _ARGUMENTS:
+        raise make_error(
+            SpecError,
+            place,
+            f"{parameter} = {text!r} is no prior",
+            value=family,
+            available=[f"{name}({', '.join(_ARGUMENTS[name])})" for name in fitting],
+        )
+    if family not in fitting:
+        raise make_error(
+            SpecError,
+            place,
+            f"a {family} prior does not fit {parameter}",
+            available=[f"{name}({', '.join(_ARGUMENTS[name])})" for name in fitting],
+        )
+    expected = _ARGUMENTS[family]
+    try:
+        arguments = tuple(float(part) for part in match.group(2).split(","))
+    except ValueError:
+        arguments = ()
+    if len(arguments) != len(expected) or not _is_proper(family, arguments):
+        raise make_error(
+            SpecError,
+            place,
+            f"{parameter} = {text!r} is not a proper {family} prior",
+            remedy=f"Write {family}({', '.join(expected)}) with numbers; scales are positive, "
+            "and a uniform scale starts at 0 or above.",
+        )
+    return Prior(family, arguments)
+
+
+def _is_proper(family: str, arguments: tuple[float, ...]) -> bool:
+    if not all(abs(a) < float("inf") for a in arguments):
+        return False
+    if family == "uniform":
+        return 0 <= arguments[0] < arguments[1]
+    return arguments[-1] > 0
+
+
+def _parse_sampler(table: StrictTable) -> Sampler:
+    default = Sampler()
+    sampler = Sampler(
+        chains=table.whole("chains", default.chains, 1),
+        draws=table.whole("draws", default.draws, 4),
+        tune=table.whole("tune", default.tune, 1),
+        cores=table.whole("cores", None, 1),
+        random_seed=table.whole("random_seed", default.random_seed, 0),
+        gradient=table.choice("gradient", _GRADIENT, default.gradient),
+    )
+    table.finish()
+    return sampler

@@ -1,0 +1,49 @@
+"""Dims, columns and labels that more than one room speaks of, one spelling each."""
+
+from __future__ import annotations
+
+CHAIN = "chain"
+DRAW = "draw"
+COUNTRY = "country"
+CITIZEN = "citizen"
+FORM = "form"
+SECTOR = "sector"
+OUTCOME = "outcome"
+ITEM = "item"
+DRIVER = "driver"
+COEFFICIENT = "coefficient"
+CONTRAST = "contrast"
+THRESHOLD = "threshold"
+PAIR = "pair"
+RANK = "rank"
+
+WEIGHT = "weight"
+INTERCEPT = "intercept"
+
+RESERVED = (CITIZEN, COUNTRY, WEIGHT, INTERCEPT)
+"""Names that no item and no driver may bear: they are columns of every survey."""
+
+
+def contrast_label(driver: str, number: int) -> str:
+    """Coefficient of a categorical driver's `number`-th zero-sum contrast, counted from 1."""
+    return f"{driver}: contrast {number}"
+
+
+def level_label(driver: str, level: str) -> str:
+    """One level of a categorical driver."""
+    return f"{driver}: {level}"
+
+
+def outcome_label(form: str, sector: str) -> str:
+    """One form in one sector."""
+    return f"{form}: {sector}"
+
+
+def threshold_label(item: str, below: str, above: str) -> str:
+    """The threshold of an item between two neighbouring categories."""
+    return f"{item}: {below}|{above}"
+
+
+def pair_label(first: str, second: str) -> str:
+    """Two outcomes whose correlation is meant."""
+    return f"{first} ~ {second}"

@@ -1,0 +1,1 @@
+"""Tell people: one self-contained file."""

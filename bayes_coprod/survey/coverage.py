@@ -1,0 +1,242 @@
+"""Who was asked what, and what is missing: findings before anything is fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import pandas as pd
+
+from bayes_coprod import names
+from bayes_coprod.errors import SurveyError, make_error
+from bayes_coprod.finding import Finding, Findings
+from bayes_coprod.survey.read import Survey
+
+FEW_CITIZENS = 100
+DRIVER_MISSING_WARN, DRIVER_MISSING_FAIL = 0.05, 0.20
+ITEM_MISSING_WARN = 0.20
+EXTREME_WEIGHT = 10.0
+"""A citizen who counts for more than this many average citizens of the country."""
+
+
+def check_survey(survey: Survey, drivers: Sequence[str] | None = None) -> Findings:
+    """Check a survey's coverage before a model is fitted.
+
+    Parameters
+    ----------
+    survey : Survey
+    drivers : sequence of str, optional
+        Those that a model will use; all of the codebook otherwise.
+
+    Returns
+    -------
+    Findings
+        Citizens per country (``warn`` below 100), items by country (never asked; more than 20 %
+        of answers missing), categories that nobody chose, drivers (``warn`` above 5 % missing,
+        ``fail`` above 20 %), citizens' ids, weights.
+
+    Raises
+    ------
+    SurveyError
+        If `drivers` names one that the codebook lacks.
+    """
+    known = [driver.name for driver in survey.codebook.drivers]
+    for name in drivers or ():
+        if name not in known:
+            raise make_error(
+                SurveyError,
+                "check_survey",
+                f"unknown driver {name!r}",
+                value=name,
+                available=known,
+            )
+    return Findings(
+        [
+            *_check_citizens(survey),
+            *_check_items(survey),
+            *_check_drivers(survey, known if drivers is None else drivers),
+            *_check_ids(survey),
+            *_check_weights(survey),
+        ]
+    )
+
+
+def answered_share(survey: Survey) -> pd.DataFrame:
+    """Share of citizens who answered each item, (country, item), 0 to 1."""
+    items = [item.name for item in survey.codebook.items]
+    answered = survey.data[items].notna()
+    return answered.groupby(survey.data[names.COUNTRY], observed=False).mean()
+
+
+def _check_citizens(survey: Survey) -> Iterator[Finding]:
+    counts = survey.data[names.COUNTRY].value_counts(sort=False)
+    for country, n in counts.items():
+        if n < FEW_CITIZENS:
+            yield Finding(
+                "citizens",
+                "warn",
+                str(country),
+                float(n),
+                FEW_CITIZENS,
+                f"Only {n} citizens were asked.",
+                "Its estimates lean on the other countries; say so, or leave it out.",
+            )
+    if counts.min() >= FEW_CITIZENS:
+        yield Finding(
+            "citizens",
+            "pass",
+            "",
+            float(counts.min()),
+            FEW_CITIZENS,
+            f"Each of the {len(counts)} countries has {counts.min():,} citizens or more.",
+        )
+    listed = survey.codebook.country_labels.values()
+    for country in listed:
+        if country not in counts.index:
+            yield Finding(
+                "citizens",
+                "warn",
+                country,
+                0.0,
+                FEW_CITIZENS,
+                "The codebook lists the country; nobody in the data lives there.",
+                "Check the country column, or take the country out of the codebook.",
+            )
+
+
+def _check_items(survey: Survey) -> Iterator[Finding]:
+    answered = answered_share(survey)
+    for item in survey.codebook.items:
+        shares = answered[item.name]
+        never_asked = [str(country) for country in shares.index[shares == 0]]
+        if never_asked:
+            yield Finding(
+                "item coverage",
+                "warn",
+                item.name,
+                float(len(never_asked)),
+                0.0,
+                f"Nobody answered it in {_listed(never_asked)}.",
+                "There its level comes from the model alone; compare countries with care.",
+            )
+        for country, share in shares.items():
+            if 0 < share < 1 - ITEM_MISSING_WARN:
+                yield Finding(
+                    "item coverage",
+                    "warn",
+                    f"{item.name}, {country}",
+                    1 - float(share),
+                    ITEM_MISSING_WARN,
+                    f"{1 - share:.0%} of the answers are missing.",
+                    "Missing answers are taken as random given drivers and the other answers.",
+                )
+        unused = survey.data[item.name].value_counts(sort=False)
+        nobody = [str(category) for category in unused.index[unused == 0]]
+        if nobody:
+            yield Finding(
+                "categories",
+                "warn",
+                item.name,
+                float(len(nobody)),
+                0.0,
+                f"Nobody chose {_listed(nobody)}.",
+                "Check the spelling in the codebook, or drop the category.",
+            )
+    worst = float(1 - answered.to_numpy().min())
+    if worst <= ITEM_MISSING_WARN:
+        yield Finding(
+            "item coverage",
+            "pass",
+            "",
+            worst,
+            ITEM_MISSING_WARN,
+            f"At most {worst:.1%} of the answers to an item are missing in any country.",
+        )
+
+
+def _check_drivers(survey: Survey, drivers: Iterable[str]) -> Iterator[Finding]:
+    chosen = list(drivers)
+    shares = survey.data[chosen].isna().mean()
+    for name, share in shares.items():
+        if share > DRIVER_MISSING_WARN:
+            fails = share > DRIVER_MISSING_FAIL
+            yield Finding(
+                "driver coverage",
+                "fail" if fails else "warn",
+                str(name),
+                float(share),
+                DRIVER_MISSING_FAIL if fails else DRIVER_MISSING_WARN,
+                f"{share:.1%} of citizens have no value and are left out of a fit that uses it.",
+                "Leave the driver out, or fill the gaps by multiple imputation before reading.",
+            )
+    if chosen and shares.max() <= DRIVER_MISSING_WARN:
+        complete = survey.data[chosen].notna().all(axis=1).mean()
+        yield Finding(
+            "driver coverage",
+            "pass",
+            "",
+            float(shares.max()),
+            DRIVER_MISSING_WARN,
+            f"At most {shares.max():.1%} of citizens miss a driver; "
+            f"{complete:.1%} have all of them.",
+        )
+
+
+def _check_ids(survey: Survey) -> Iterator[Finding]:
+    if survey.codebook.citizen is None:
+        return
+    repeated = survey.data[names.CITIZEN][survey.data[names.CITIZEN].duplicated()].unique()
+    if len(repeated):
+        yield Finding(
+            "citizen ids",
+            "fail",
+            str(repeated[0]),
+            float(len(repeated)),
+            0.0,
+            f"{len(repeated):,} ids stand on more than one row.",
+            "Keep one row a citizen; rows counted twice make intervals too narrow.",
+        )
+    else:
+        yield Finding("citizen ids", "pass", "", 0.0, 0.0, "Every id stands once.")
+
+
+def _check_weights(survey: Survey) -> Iterator[Finding]:
+    if survey.codebook.weight is None:
+        return
+    weight = survey.data[names.WEIGHT]
+    country = survey.data[names.COUNTRY]
+    relative = weight / weight.groupby(country, observed=False).transform("mean")
+    problems = {
+        "missing": (weight.isna(), "fail", "Give every citizen a weight."),
+        "negative": (weight < 0, "fail", "A weight counts citizens; mend or drop the rows."),
+        f"more than {EXTREME_WEIGHT:g} times its country's mean": (
+            relative > EXTREME_WEIGHT,
+            "warn",
+            "A few citizens carry weighted results; trim the weights, or report both.",
+        ),
+    }
+    found = False
+    for problem, (rows, status, remedy) in problems.items():
+        if rows.any():
+            found = True
+            yield Finding(
+                "weights",
+                "fail" if status == "fail" else "warn",
+                str(survey.data[names.CITIZEN][rows].iloc[0]),
+                float(rows.sum()),
+                0.0,
+                f"{rows.sum():,} weights are {problem}.",
+                remedy,
+            )
+    if not found:
+        yield Finding(
+            "weights",
+            "pass",
+            "",
+            float(relative.max()),
+            EXTREME_WEIGHT,
+            f"The largest is {relative.max():.1f} times its country's mean.",
+        )
+
+
+def _listed(names_: Sequence[str]) -> str:
+    return names_[0] if len(names_) == 1 else f"{', '.join(names_[:-1])} and {names_[-1]}"
