@@ -23,7 +23,7 @@ lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 # -E: notebooks show this checkout's results, never cached ones.
 docs: $(VENV)/.installed-docs
@@ -34,7 +34,7 @@ docs: $(VENV)/.installed-docs
 $(VENV)/.created:
 	@test -x $(BIN)/python || { python=$$(.ci/find-python) && \
 	    echo "Creating $(VENV) with $$python" && "$$python" -m venv $(VENV); }
-	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --default-pip
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --default-pip >/dev/null
 	@touch $@
 
 INSTALL = $(PIP) install --constraint .ci/constraints.txt --editable

@@ -27,22 +27,24 @@ def interval_words(kind: str, prob: float) -> str:
     return f"{100 * prob:.4g} % {INTERVALS[kind]}"
 
 
-def interval_settings(prob: float | None, kind: str | None) -> tuple[float, str]:
+def interval_settings(
+    prob: float | None, kind: IntervalKind | None
+) -> tuple[float, IntervalKind]:
     """Fill in ArviZ's defaults and refuse what is not an interval."""
     prob = float(rcParams["stats.ci_prob"]) if prob is None else prob
-    kind = str(rcParams["stats.ci_kind"]) if kind is None else kind
+    kind = rcParams["stats.ci_kind"] if kind is None else kind
     if not 0 < prob < 1:
         raise make_error(
             SpecError,
-            "summarise",
+            "interval",
             f"prob = {prob!r} is no probability",
             remedy="Give the mass of the interval, such as 0.89.",
         )
     if kind not in INTERVALS:
         raise make_error(
             SpecError,
-            "summarise",
-            f"unknown kind of interval {kind!r}",
+            "interval",
+            f"unknown kind {kind!r}",
             value=kind,
             available=INTERVALS,
         )
@@ -75,7 +77,7 @@ def summarise(
     SpecError
         If `draws` lacks the dims chain and draw, or the interval is none.
     """
-    prob, kind_ = interval_settings(prob, kind)
+    prob, kind = interval_settings(prob, kind)
     for dim in (names.CHAIN, names.DRAW):
         if dim not in draws.dims:
             raise make_error(
@@ -85,7 +87,8 @@ def summarise(
                 remedy="Give what an estimand returns, before averaging over draws.",
             )
     reduce = (names.CHAIN, names.DRAW)
-    interval = (azs.eti if kind_ == "eti" else azs.hdi)(draws, prob=prob, dim=list(reduce))
+    draws = draws.astype(float)  # indicators too, whose mean is a probability
+    interval = (azs.eti if kind == "eti" else azs.hdi)(draws, prob=prob, dim=list(reduce))
     parts = [
         draws.mean(reduce),
         draws.median(reduce),
@@ -104,6 +107,6 @@ def summarise(
     else:
         index = pd.Index([draws.name or "value"])
     table = pd.DataFrame(values, index=index, columns=list(COLUMNS))
-    table.columns.name = f"{100 * prob:.4g} % {kind_}"
-    table.attrs = {**draws.attrs, "interval_kind": kind_, "interval_prob": prob}
+    table.columns.name = f"{100 * prob:.4g} % {kind}"
+    table.attrs = {**draws.attrs, "interval_kind": kind, "interval_prob": prob}
     return table

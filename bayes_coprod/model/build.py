@@ -43,8 +43,8 @@ def build_model(
     Returns
     -------
     pymc.Model
-        Its named quantities are the posterior's; variables that begin with ``z_``, and
-        ``correlation_factor``, are sampling coordinates.
+        Its named quantities are the posterior's; variables that begin with ``z_`` are sampling
+        coordinates.
     """
     drivers = chosen_drivers(design, codebook.drivers)
     dim = outcome_dim(spec)
@@ -64,9 +64,7 @@ def build_model(
 def named_quantities(model: pm.Model) -> list[str]:
     """Names of the model's variables that a posterior keeps: all but sampling coordinates."""
     variables = [variable.name for variable in (*model.free_RVs, *model.deterministics)]
-    return [
-        name for name in variables if not name.startswith("z_") and name != "correlation_factor"
-    ]
+    return [name for name in variables if not name.startswith("z_")]
 
 
 def log_density_at(model: pm.Model, draw: Arrays) -> float:

@@ -54,7 +54,7 @@ def make_design(survey: Survey, spec: ModelSpec) -> xr.Dataset:
     """
     drivers = _chosen_drivers(survey, spec)
     items = _chosen_items(survey, spec)
-    outcomes = _outcomes(items, spec)
+    outcomes = _outcomes(items, spec, survey.codebook.forms)
     _check_countries(survey)
     weight = _weights(survey)
 
@@ -71,6 +71,7 @@ def make_design(survey: Survey, spec: ModelSpec) -> xr.Dataset:
     per_sd = np.array([driver.kind in ("numeric", "ordered") for driver in _driver_of(drivers)])
     mean = raw[used].mean(axis=0)
     sd = np.where(per_sd, raw[used].std(axis=0), 1.0)
+    _check_outcomes(scores[used], list(outcomes))
     outcome_mean = np.nanmean(scores[used], axis=0)
     outcome_sd = np.nanstd(scores[used], axis=0)
 
@@ -87,7 +88,10 @@ def make_design(survey: Survey, spec: ModelSpec) -> xr.Dataset:
     if dim == names.OUTCOME:
         coords[names.FORM] = (dim, [group[0].form for group in outcomes.values()])
         coords[names.SECTOR] = (dim, [str(group[0].sector) for group in outcomes.values()])
-    count = lambda rows: np.bincount(country[rows], minlength=n_countries)  # noqa: E731
+
+    def count(rows: np.ndarray) -> np.ndarray:
+        return np.bincount(country[rows], minlength=n_countries)
+
     design = xr.Dataset(
         {
             "x": ((names.CITIZEN, names.COEFFICIENT), (raw[used] - mean) / sd),
@@ -253,10 +257,12 @@ def _chosen_items(survey: Survey, spec: ModelSpec) -> tuple[Item, ...]:
     return items
 
 
-def _outcomes(items: Sequence[Item], spec: ModelSpec) -> dict[str, list[Item]]:
-    """Items of each outcome, in the codebook's order of forms."""
+def _outcomes(
+    items: Sequence[Item], spec: ModelSpec, forms: Sequence[str]
+) -> dict[str, list[Item]]:
+    """Items of each outcome, in the codebook's order of forms, then of sectors."""
     groups: dict[str, list[Item]] = {}
-    for item in items:
+    for item in sorted(items, key=lambda item: forms.index(item.form)):
         label = (
             item.form
             if spec.outcomes == (names.FORM,)
@@ -341,6 +347,21 @@ def _check_variation(data: pd.DataFrame, drivers: Sequence[Driver], items: Seque
                     remedy=f"Leave the {kind} out of the {'model' if kind == 'driver' else 'codebook'}"
                     ", or check how it is read.",
                 )
+
+
+def _check_outcomes(scores: np.ndarray, labels: Sequence[str]) -> None:
+    """Refuse an outcome that is the same for everybody, or that nobody has; (citizen, outcome)."""
+    for label, score in zip(labels, scores.T, strict=True):
+        values = np.unique(score[~np.isnan(score)])
+        if len(values) < 2:
+            has = f"is {values[0]:g} for" if len(values) else "is missing for"
+            raise make_error(
+                SurveyError,
+                "survey",
+                f"the index of {label!r} {has} every citizen in the fit",
+                remedy="A citizen needs answers to half of its items. Look at the items with "
+                "check_survey, or leave the form out of the model file.",
+            )
 
 
 def _digest(design: xr.Dataset) -> str:

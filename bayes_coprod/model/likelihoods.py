@@ -83,18 +83,34 @@ def _build_index(
 def _correlations(
     spec: ModelSpec, design: xr.Dataset, by_country: tuple[str, ...]
 ) -> TensorVariable | None:
-    """Residual correlations, ([country,] pair), under the LKJ prior; None for one outcome."""
+    r"""Residual correlations, ([country,] pair), under the LKJ prior; None for one outcome.
+
+    Under LKJ(eta) the partial correlations of outcomes i < j, given those before i, are
+    independent, :math:`(1 + p_{ij}) / 2 \sim \operatorname{Beta}(a_i, a_i)` with
+    :math:`a_i = \eta + (n - 2 - i) / 2`, i from 0.
+
+    References
+    ----------
+    .. [1] Lewandowski, Kurowicka & Joe (2009), Journal of Multivariate Analysis 100(9), 1989-2001.
+    """
     n = design.sizes[outcome_dim(spec)]
     if n == 1:
         return None
-    size = tuple(design.sizes[name] for name in by_country)
+    pairs = list(combinations(range(n), 2))
     (eta,) = spec.priors["rho"].arguments
-    factor = pm.LKJCorr("correlation_factor", n, eta, size=size or None)
-    correlation = factor @ pt.swapaxes(factor, -1, -2)
-    first, second = np.array(list(combinations(range(n), 2))).T
-    return pm.Deterministic(
-        "rho", correlation[..., first, second], dims=(*by_country, names.PAIR)
-    )
+    a = eta + (n - 2 - np.array([i for i, _ in pairs])) / 2
+    shape = (*(design.sizes[name] for name in by_country), len(pairs))
+    partial = 2 * pm.Beta("z_partial", a, a, shape=shape) - 1
+    factor: dict[tuple[int, int], TensorVariable] = {}  # of the correlation matrix, by row
+    for j in range(n):
+        left = pt.ones(shape[:-1])  # what the row's earlier entries leave of its unit length
+        for i in range(j):
+            p = partial[..., pairs.index((i, j))]
+            factor[j, i] = p * left
+            left = left * pt.sqrt(1 - p**2)
+        factor[j, j] = left
+    rho = [sum(factor[i, k] * factor[j, k] for k in range(i + 1)) for i, j in pairs]
+    return pm.Deterministic("rho", pt.stack(rho, axis=-1), dims=(*by_country, names.PAIR))
 
 
 def covariance(sd: TensorVariable, rho: TensorVariable | None, n: int) -> TensorVariable:

@@ -65,7 +65,12 @@ class Prior:
     arguments: tuple[float, ...]
 
     def __str__(self) -> str:
-        return f"{self.family}({', '.join(f'{a:g}' for a in self.arguments)})"
+        return f"{self.family}({', '.join(map(_shortest, self.arguments))})"
+
+
+def _shortest(value: float) -> str:
+    """Write a number in the fewest digits that read back as the same number."""
+    return repr(int(value)) if value.is_integer() else repr(value)
 
 
 @dataclass(frozen=True)

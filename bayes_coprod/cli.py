@@ -1,0 +1,226 @@
+"""The command line: what the functions do, one command each."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bayes_coprod.errors import CoprodError
+
+if TYPE_CHECKING:
+    from bayes_coprod.finding import Findings
+    from bayes_coprod.inference.fit import Fit
+    from bayes_coprod.survey.read import Survey
+
+# Whatever is slow to import is imported by the command that needs it: --help stays quick.
+
+app = typer.Typer(
+    name="bayes-coprod",
+    help="Bayesian multilevel models of co-production surveys.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+SurveyFile = Annotated[Path, typer.Argument(help="Survey, .csv or .csv.gz.", metavar="SURVEY")]
+CodebookOption = Annotated[
+    str, typer.Option("--codebook", "-c", help="Codebook, .toml file or name of a shipped one.")
+]
+EncodingOption = Annotated[str, typer.Option(help="Encoding of the survey file.")]
+ModelOption = Annotated[
+    str, typer.Option("--model", "-m", help="Name of a model, or a .toml file.")
+]
+StrictOption = Annotated[bool, typer.Option("--strict", help="Exit 1 if a check failed.")]
+ReportOption = Annotated[Path, typer.Option("--out", "-o", help="Report to write.")]
+SaveOption = Annotated[
+    Path | None, typer.Option("--save", help="Keep the fit in this file as well, .nc.")
+]
+DrawsOption = Annotated[int | None, typer.Option(help="Draws of each chain.")]
+TuneOption = Annotated[int | None, typer.Option(help="Tuning draws of each chain.")]
+ChainsOption = Annotated[int | None, typer.Option(help="Chains.")]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="Random seed.")]
+
+
+@app.command()
+def models() -> None:
+    """List the models and the question that each answers."""
+    from bayes_coprod.model.spec import list_models
+
+    for name, question in list_models().items():
+        typer.echo(f"{name}: {question}")
+
+
+@app.command()
+def demo(
+    out: ReportOption = Path("report.html"),
+    model: ModelOption = "index",
+    strict: StrictOption = False,
+) -> None:
+    """Fit the embedded synthetic survey and write its report."""
+    from bayes_coprod.survey.simulate import five_nations
+
+    _run(five_nations(), model, out, None, strict)
+
+
+@app.command()
+def run(
+    survey: SurveyFile,
+    codebook: CodebookOption,
+    out: ReportOption = Path("report.html"),
+    model: ModelOption = "index",
+    save: SaveOption = None,
+    strict: StrictOption = False,
+    encoding: EncodingOption = "utf-8",
+    draws: DrawsOption = None,
+    tune: TuneOption = None,
+    chains: ChainsOption = None,
+    seed: SeedOption = None,
+) -> None:
+    """Do everything in one go: read, check, fit, check, report."""
+    from bayes_coprod.survey.read import read_survey
+
+    read = read_survey(survey, codebook, encoding=encoding)
+    _run(read, model, out, save, strict, draws=draws, tune=tune, chains=chains, random_seed=seed)
+
+
+@app.command()
+def check(
+    path: Annotated[Path, typer.Argument(help="Survey or fit (.nc).", metavar="SURVEY|FIT")],
+    codebook: Annotated[
+        str | None, typer.Option("--codebook", "-c", help="Codebook; needed for a survey.")
+    ] = None,
+    strict: StrictOption = False,
+    encoding: EncodingOption = "utf-8",
+) -> None:
+    """Check a survey's coverage, or a fit's draws."""
+    if path.suffix == ".nc":
+        from bayes_coprod.diagnostics.sampling import check_fit
+        from bayes_coprod.inference.fit import load_fit
+
+        findings = check_fit(load_fit(path))
+    else:
+        from bayes_coprod.survey.coverage import check_survey
+        from bayes_coprod.survey.read import read_survey
+
+        if codebook is None:
+            raise typer.BadParameter("a survey needs one", param_hint="--codebook")
+        survey = read_survey(path, codebook, encoding=encoding)
+        typer.echo(repr(survey))
+        findings = check_survey(survey)
+    typer.echo(repr(findings))
+    _exit_if_failed(findings, strict)
+
+
+@app.command()
+def fit(
+    survey: SurveyFile,
+    codebook: CodebookOption,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Fit to write, .nc.")] = Path("fit.nc"),
+    model: ModelOption = "index",
+    strict: StrictOption = False,
+    encoding: EncodingOption = "utf-8",
+    draws: DrawsOption = None,
+    tune: TuneOption = None,
+    chains: ChainsOption = None,
+    seed: SeedOption = None,
+) -> None:
+    """Fit a model and keep the fit in a file."""
+    from bayes_coprod.diagnostics.sampling import check_fit
+    from bayes_coprod.inference.fit import save_fit
+    from bayes_coprod.inference.sample import fit_model
+    from bayes_coprod.survey.read import read_survey
+
+    read = read_survey(survey, codebook, encoding=encoding)
+    fitted = fit_model(
+        model, read, draws=draws, tune=tune, chains=chains, random_seed=seed
+    )
+    findings = check_fit(fitted)
+    typer.echo(repr(fitted))
+    typer.echo(repr(findings))
+    typer.echo(f"Fit: {save_fit(fitted, out).resolve()}")
+    _exit_if_failed(findings, strict)
+
+
+@app.command()
+def report(
+    fit: Annotated[Path, typer.Argument(help="Fit, .nc.", metavar="FIT")],
+    out: ReportOption = Path("report.html"),
+    strict: StrictOption = False,
+) -> None:
+    """Write the report on a fit."""
+    from bayes_coprod.diagnostics.sampling import check_fit
+    from bayes_coprod.inference.fit import load_fit
+    from bayes_coprod.report.write import write_report
+
+    loaded = load_fit(fit)
+    typer.echo(f"Report: {write_report(loaded, out).resolve()}")
+    _exit_if_failed(check_fit(loaded), strict)
+
+
+def main() -> None:
+    """Run the command line; wrong input is one message and exit code 2, bugs show themselves."""
+    try:
+        app()
+    except CoprodError as error:
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+
+
+def _run(
+    survey: Survey,
+    model: str,
+    out: Path,
+    save: Path | None,
+    strict: bool,
+    **sampler: int | None,
+) -> None:
+    from bayes_coprod.diagnostics.sampling import check_fit
+    from bayes_coprod.finding import Findings
+    from bayes_coprod.inference.fit import save_fit
+    from bayes_coprod.inference.sample import fit_model
+    from bayes_coprod.model.spec import load_model
+    from bayes_coprod.report.write import write_report
+    from bayes_coprod.survey.coverage import check_survey
+
+    spec = load_model(model)
+    for folder in {path.parent for path in (out, save) if path is not None}:
+        if not folder.is_dir():  # before minutes of sampling, not after
+            raise CoprodError(f"run: there is no folder {folder}. Make it first.")
+    typer.echo(repr(survey))
+    drivers = None if spec.drivers == "all" else [] if spec.drivers == "none" else spec.drivers
+    coverage = check_survey(survey, drivers)
+    typer.echo(repr(coverage))
+    fitted = fit_model(spec, survey, **sampler)  # type: ignore[arg-type]
+    typer.echo(repr(fitted))
+    sampling = check_fit(fitted)
+    typer.echo(repr(sampling))
+    _print_levels(fitted)
+    if save is not None:
+        typer.echo(f"Fit: {save_fit(fitted, save).resolve()}")
+    typer.echo(f"Report: {write_report(fitted, out).resolve()}")
+    _exit_if_failed(Findings([*coverage, *sampling]), strict)
+
+
+def _print_levels(fitted: Fit) -> None:
+    """Print levels, and the gap where there are two forms, with kind and mass of the interval."""
+    from bayes_coprod.estimands.countries import country_levels, gap
+    from bayes_coprod.estimands.summarise import interval_words, summarise
+
+    quantities = {"Levels": country_levels}
+    if len(set(fitted.design["form"].values)) == 2:
+        quantities["Gap between the forms"] = gap
+    for title, quantity in quantities.items():
+        table = summarise(quantity(fitted))
+        words = interval_words(table.attrs["interval_kind"], table.attrs["interval_prob"])
+        typer.echo(f"\n{title}, {table.attrs['units']}, {words}")
+        typer.echo(table.round(2).to_string())
+    typer.echo()
+
+
+def _exit_if_failed(findings: Findings, strict: bool) -> None:
+    if strict and findings.status == "fail":
+        typer.echo("A check failed.", err=True)
+        raise typer.Exit(1)

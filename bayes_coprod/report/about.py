@@ -1,0 +1,284 @@
+"""The report on its own grounds: data, model, limits and how to make it again."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+
+import pandas as pd
+import tomlkit
+
+from bayes_coprod import names
+from bayes_coprod.inference.fit import Fit
+from bayes_coprod.model.design import outcome_dim
+from bayes_coprod.model.priors import quantile
+from bayes_coprod.model.spec import spec_content
+from bayes_coprod.model.varying import UNPOOLED
+from bayes_coprod.report import words
+from bayes_coprod.report.data import Block, Code, Formula, Interval, Paragraph, Section, Table
+from bayes_coprod.survey.codebook import codebook_content
+from bayes_coprod.survey.coverage import FEW_CITIZENS
+
+FEW_COUNTRIES = 10
+
+_MEANING = {
+    "intercept": "level of an outcome, from its pooled mean",
+    "beta": "coefficient, mean over the countries",
+    "tau_intercept": "SD of the levels between countries",
+    "tau": "SD of a driver's coefficients between countries",
+    "residual_sd": "SD of citizens around what is expected",
+    "rho": "correlation of a citizen's outcomes",
+}
+
+
+def data_section(fit: Fit) -> Section:
+    """Say who was asked, who was left out, and which answers are missing where."""
+    design = fit.design
+    used = (
+        design["country_index"]
+        .groupby(design["country_index"])
+        .count()
+        .values
+    )
+    people = pd.DataFrame(
+        {
+            "asked": design["asked"].values,
+            "without a driver": design["without_driver"].values,
+            "without an outcome": design["without_outcome"].values,
+            "in the fit": used,
+        },
+        index=pd.Index(fit.countries, name="country"),
+    )
+    people.loc["All"] = people.sum()
+    left_out = int(people.loc["All", ["without a driver", "without an outcome"]].sum())
+    asked = int(people.loc["All", "asked"])
+    blocks: list[Block] = [
+        Paragraph(
+            f"{fit.codebook.name}"
+            + (f", {fit.codebook.source}" if fit.codebook.source else "")
+            + f". {asked:,} citizens were asked. {left_out:,} of them "
+            f"({left_out / asked:.1%}) are left out because they miss a driver or answered fewer "
+            "than half of the items of every outcome; results speak of the others."
+        ),
+        Table(
+            name="citizens",
+            caption="Citizens by country.",
+            header=("Country", *(words.capital(str(c)) for c in people.columns)),
+            rows=tuple(
+                (str(country), *(f"{int(n):,}" for n in row))
+                for country, row in zip(people.index, people.to_numpy(), strict=True)
+            ),
+            csv=people.to_csv(),
+        ),
+    ]
+    few = [c for c, n in zip(fit.countries, used, strict=True) if n < FEW_CITIZENS]
+    if few:
+        blocks.append(
+            Paragraph(
+                f"{words.listed(few)}: fewer than {FEW_CITIZENS} citizens; estimates there lean "
+                "on the other countries."
+            )
+        )
+    blocks.append(_coverage_table(fit))
+    return Section("Data", tuple(blocks))
+
+
+def _coverage_table(fit: Fit) -> Table:
+    answered = fit.design["answered"].transpose(names.ITEM, names.COUNTRY).to_pandas()
+    items = {item.name: item for item in fit.codebook.items}
+    return Table(
+        name="coverage",
+        caption="Citizens who answered each item, per cent of those asked.",
+        header=("Item", "Form", *(str(country) for country in answered.columns)),
+        rows=tuple(
+            (
+                items[str(name)].label,
+                items[str(name)].form,
+                *("not asked" if share == 0 else f"{100 * share:.0f}" for share in row),
+            )
+            for name, row in zip(answered.index, answered.to_numpy(), strict=True)
+        ),
+        csv=answered.to_csv(),
+        n_labels=2,
+    )
+
+
+def prior_interval(fit: Fit, parameter: str, prob: float) -> Interval:
+    """Equal-tailed interval of a prior, and its median as the middle."""
+    n_outcomes = fit.design.sizes[outcome_dim(fit.spec)]
+    tail = (1 - prob) / 2
+    lower, middle, upper = quantile(
+        fit.spec.priors[parameter], [tail, 0.5, 1 - tail], n_outcomes
+    )
+    return Interval(float(middle), float(lower), float(upper))
+
+
+def model_section(fit: Fit, prob: float) -> Section:
+    """Say the model in formulas, its priors and what they imply, and how it was sampled."""
+    spec = fit.spec
+    index = r"c(i)" if spec.sigma_varies else ""
+    blocks: list[Block] = [
+        Paragraph(spec.question) if spec.question else Paragraph(f"Model {spec.name!r}."),
+        Formula(
+            rf"\mathbf{{y}}_i \sim N(\boldsymbol{{\mu}}_i, \Sigma_{{{index}}})"
+            if index
+            else r"\mathbf{y}_i \sim N(\boldsymbol{\mu}_i, \Sigma)",
+            "The indices of citizen i, one for each outcome f, in SDs from their pooled means. "
+            "Each is the mean over the answered items, scored 0 to 100 in equal steps.",
+        ),
+        Formula(
+            r"\mu_{if} = b_{c(i)f0} + \sum_p x_{ip} \, b_{c(i)fp}",
+            "Level and drivers p in the citizen's country c. Numeric and ordered drivers are in "
+            "SDs, binary ones 0 or 1, categorical ones zero-sum contrasts; all minus their means.",
+        ),
+        *_pooling_formulas(fit),
+        Paragraph(_outcome_units(fit)),
+        _priors_table(fit, prob),
+        Paragraph(_sampling(fit)),
+    ]
+    return Section("Model", tuple(blocks))
+
+
+def _pooling_formulas(fit: Fit) -> list[Block]:
+    n = len(fit.countries)
+    if fit.spec.pooling == "complete":
+        return [Formula(r"b_{cfp} = \beta_{fp}", "Complete pooling: all countries are alike.")]
+    split = Formula(
+        r"b_{cfp} = \beta_{fp} + d_{cfp}, \quad \sum_c d_{cfp} = 0",
+        f"beta is the mean over these {n} countries, d a country's deviation from it.",
+    )
+    if fit.spec.pooling == "none":
+        return [
+            split,
+            Formula(
+                rf"d_{{cfp}} = \sum_j H_{{jc}} \gamma_{{fpj}}, \quad "
+                rf"\gamma_{{fpj}} \sim N(0, {UNPOOLED:g}^2)",
+                "No pooling: each country speaks for itself. H holds orthonormal contrasts.",
+            ),
+        ]
+    return [
+        split,
+        Formula(
+            r"d_{cfp} = \sum_j H_{jc} \gamma_{fpj}, \quad \gamma_{fpj} \sim N(0, \tau_{fp}^2)",
+            "Partial pooling: how far countries differ, tau, is learnt from the data. H holds "
+            "orthonormal contrasts of the countries. Deviations are independent across drivers "
+            "and outcomes a priori.",
+        ),
+    ]
+
+
+def _outcome_units(fit: Fit) -> str:
+    dim = outcome_dim(fit.spec)
+    units = [
+        f"{sd:.1f} points for {name}"
+        for name, sd in zip(fit.design[dim].values, fit.design["outcome_sd"].values, strict=True)
+    ]
+    return f"Priors are in SDs of the outcome: one SD is {words.listed(units)}."
+
+
+def _priors_table(fit: Fit, prob: float) -> Table:
+    present = [
+        name
+        for name in fit.spec.priors
+        if name in fit.posterior or (name == "intercept" and "b_intercept" in fit.posterior)
+    ]
+    intervals = {name: prior_interval(fit, name, prob) for name in present}
+    frame = pd.DataFrame(
+        {
+            "prior": {name: str(fit.spec.priors[name]) for name in present},
+            "lower": {name: i.lower for name, i in intervals.items()},
+            "upper": {name: i.upper for name, i in intervals.items()},
+        }
+    )
+    return Table(
+        name="priors",
+        caption=f"Priors, and where they put {100 * prob:.4g} % of their mass (SDs of the "
+        "outcome; rho has no unit).",
+        header=("Parameter", "Meaning", "Prior", "Implies"),
+        rows=tuple(
+            (name, _MEANING[name], str(fit.spec.priors[name]), words.span(intervals[name], 2))
+            for name in present
+        ),
+        csv=frame.to_csv(),
+        n_labels=3,
+    )
+
+
+def _sampling(fit: Fit) -> str:
+    sampler = fit.spec.sampler
+    seconds = float(fit.tree["posterior"].attrs["sampling_time"])
+    return (
+        f"Sampled with the no-U-turn sampler of nutpie: {words.count(sampler.chains)} chains of "
+        f"{sampler.draws:,} draws after {sampler.tune:,} tuning draws, in {seconds:.0f} seconds "
+        "from the design to the draws. The likelihood is computed exactly from sums per country."
+    )
+
+
+def limits_section(fit: Fit) -> Section:
+    """Say what the results cannot carry."""
+    n = len(fit.countries)
+    said = [
+        f"{words.capital(words.count(n))} countries are {'few' if n < FEW_COUNTRIES else 'not all'}"
+        ". What is said of the mean is said of these countries, and how much countries differ is "
+        "known only roughly; the prior on it matters."
+        if n < FEW_COUNTRIES
+        else f"What is said of the mean is said of these {n} countries, not of any others.",
+        "A cross-section shows associations. None of the numbers says what would follow from "
+        "changing a driver.",
+        "Intervals hold the uncertainty of the model's parameters and of who happened to be asked "
+        "(Bayesian bootstrap over citizens). They hold nothing of how the sample was drawn, of "
+        "questions understood differently, or of answers that please the interviewer. Levels are "
+        "averages over the citizens in the fit; survey weights are not used here.",
+        "The model treats the index as normal around what is expected. Scores that pile up at 0 "
+        "are not normal: averages are robust to it, statements about single citizens are not.",
+        "Citizens who miss a driver are left out, as if missing were unrelated to what they do.",
+    ]
+    return Section("Limits", tuple(Paragraph(text) for text in said))
+
+
+def reproduce_section(fit: Fit) -> Section:
+    """Give what it takes to make the report again."""
+    attrs = fit.tree["posterior"].attrs
+    versions = ", ".join(
+        [
+            f"bayes_coprod {attrs['bayes_coprod_version']}",
+            f"PyMC {attrs['pymc_version']}",
+            f"nutpie {attrs['inference_library_version']}",
+            f"arviz-stats {attrs['arviz_stats_version']}",
+            f"Python {platform.python_version()}",
+            f"numpy {version('numpy')}",
+            f"pandas {version('pandas')}",
+        ]
+    )
+    origin = str(fit.design.attrs["origin"])
+    if origin.startswith("five_nations("):
+        read = f"survey = bc.{origin}"
+        command = "bayes-coprod demo --model model.toml --out report.html"
+    else:
+        read = f'survey = bc.read_survey("{origin}", codebook="codebook.toml")'
+        command = (
+            f'bayes-coprod run "{origin}" --codebook codebook.toml --model model.toml '
+            "--out report.html"
+        )
+    python = "\n".join(
+        [
+            "import bayes_coprod as bc",
+            read,
+            'fit = bc.fit_model("model.toml", survey)',
+            "print(bc.check_fit(fit))",
+            'bc.write_report(fit, "report.html")',
+        ]
+    )
+    return Section(
+        "Reproduce",
+        (
+            Paragraph(
+                f"Made with {versions}. Seed {fit.spec.sampler.random_seed}. Digest of the data "
+                f"as the model saw them: {fit.design.attrs['digest'][:16]}."
+            ),
+            Code("The command", command),
+            Code("In Python", python),
+            Code("model.toml", tomlkit.dumps(spec_content(fit.spec))),
+            Code("codebook.toml", tomlkit.dumps(codebook_content(fit.codebook))),
+        ),
+    )

@@ -1,0 +1,197 @@
+"""The figures, drawn from plain data; notebooks and reports show the same ones."""
+
+from __future__ import annotations
+
+import io
+from textwrap import wrap
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bayes_coprod.estimands.summarise import IntervalKind
+from bayes_coprod.inference.fit import Fit
+from bayes_coprod.report import words
+from bayes_coprod.report.collect import choose_interval, collect_drivers, collect_gulf
+from bayes_coprod.report.data import DriverFigure, GulfFigure, Interval
+
+# Okabe-Ito blue and vermilion differ in grey as well; shape tells the forms apart besides
+_COLOURS = ("#0072B2", "#D55E00")
+_INK, _FAINT = "#222222", "#8a8a8a"
+_WIDTH = 4.7
+_LABEL_CHARACTERS = 26
+
+_STYLE = {
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.edgecolor": _FAINT,
+    "axes.labelcolor": _INK,
+    "xtick.color": _FAINT,
+    "xtick.labelcolor": _INK,
+    "text.color": _INK,
+    "svg.fonttype": "none",  # text stays text: sharp, searchable, in the reader's own font
+}
+
+# matplotlib would write its web address and the hour into the file
+_NO_METADATA = {key: None for key in ("Creator", "Date", "Format", "Type")}
+
+
+def plot_gulf(
+    fit: Fit, *, prob: float | None = None, kind: IntervalKind | None = None
+) -> Figure:
+    """Plot both forms' levels and the gap between them, for each country.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of a model with two forms.
+    prob, kind : optional
+        Mass and kind of the credible intervals; ArviZ's defaults otherwise.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One row a country, the widest gap first.
+
+    Raises
+    ------
+    SpecError
+        If the model has one form only, or the interval is none.
+    """
+    return draw_gulf(collect_gulf(fit, choose_interval(prob, kind)))
+
+
+def plot_drivers(
+    fit: Fit,
+    *,
+    sector: str | None = None,
+    prob: float | None = None,
+    kind: IntervalKind | None = None,
+) -> Figure:
+    """Plot what goes with each driver, both forms side by side, mean over the countries.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of a model with drivers.
+    sector : str, optional
+        Needed where the model's outcomes are by sector.
+    prob, kind : optional
+        Mass and kind of the credible intervals; ArviZ's defaults otherwise.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One row a driver.
+
+    Raises
+    ------
+    SpecError
+        If the model has no drivers, the sector is unknown or missing, or the interval is none.
+    """
+    return draw_drivers(collect_drivers(fit, choose_interval(prob, kind), sector=sector))
+
+
+def draw_gulf(data: GulfFigure) -> Figure:
+    """Draw the gulf figure."""
+    with mpl.rc_context(_STYLE):
+        figure, axes = _rows_figure([row.place for row in data.rows], lines_a_row=1.9)
+        for y, row in enumerate(data.rows):
+            axes.plot(
+                [row.second.mean, row.first.mean], [y, y], color="#dddddd", lw=5, zorder=1,
+                solid_capstyle="butt",
+            )  # fmt: skip
+            middle = (row.first.mean + row.second.mean) / 2
+            axes.text(middle, y - 0.13, f"{row.gap} points", ha="center", va="bottom", fontsize=8)
+            _dot(axes, row.first, y, form=0)
+            _dot(axes, row.second, y, form=1)
+        top = data.rows[0]
+        for form, (name, interval) in enumerate(
+            zip(data.forms, (top.first, top.second), strict=True)
+        ):
+            axes.text(
+                interval.mean, -0.3, name, ha="center", va="bottom", color=_COLOURS[form],
+                fontweight="bold",
+            )  # fmt: skip
+        axes.set_xlim(0, 100)
+        axes.set_xlabel("Index, points of 100")
+    return figure
+
+
+def draw_drivers(data: DriverFigure) -> Figure:
+    """Draw the drivers figure."""
+    labels = [
+        "\n".join([*wrap(row.label, _LABEL_CHARACTERS), row.per]) for row in data.rows
+    ]
+    with mpl.rc_context(_STYLE):
+        figure, axes = _rows_figure(labels, lines_a_row=1.4)
+        axes.axvline(0, color=_FAINT, lw=0.8, zorder=0)
+        step = 0.16 if len(data.forms) == 2 else 0.0
+        for y, row in enumerate(data.rows):
+            for form, interval in enumerate(row.effects):
+                _dot(axes, interval, y + step * (2 * form - 1), form)
+        axes.margins(x=0.18)
+        if len(data.forms) == 2:
+            _label_forms(axes, data, step)
+        axes.set_xlabel("Points of the index")
+    return figure
+
+
+def svg_text(figure: Figure, name: str) -> str:
+    """Write a figure as inline SVG without its size, so that the page sets it.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    name : str
+        Keeps the ids of several figures in one page apart.
+    """
+    buffer = io.StringIO()
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
+        figure.savefig(buffer, format="svg", metadata=_NO_METADATA, transparent=True)
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+def _rows_figure(labels: list[str], lines_a_row: float) -> tuple[Figure, Axes]:
+    """Make axes with one labelled row each, the first on top; rows grow with their labels."""
+    lines = max(label.count("\n") + 1 for label in labels)
+    row_height = 0.155 * max(lines + 0.6, lines_a_row)
+    figure = Figure(figsize=(_WIDTH, row_height * len(labels) + 0.75), layout="constrained")
+    axes = figure.subplots()
+    axes.set_ylim(len(labels) - 0.5, -0.75)
+    axes.set_yticks(range(len(labels)), labels)
+    axes.tick_params(axis="y", length=0)
+    axes.spines[["top", "left", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _dot(axes: Axes, interval: Interval, y: float, form: int) -> None:
+    """Mean and interval; the first form a filled dot, the second a hollow diamond."""
+    colour = _COLOURS[form]
+    bounds = [interval.lower, interval.upper]
+    axes.plot(bounds, [y, y], color=colour, lw=1.8, marker="|", markersize=7, zorder=2)
+    axes.plot(
+        [interval.mean], [y], marker="oD"[form], markersize=(5, 4.5)[form], color=colour,
+        markerfacecolor=colour if form == 0 else "white", markeredgewidth=1.5, zorder=3,
+    )  # fmt: skip
+
+
+def _label_forms(axes: Axes, data: DriverFigure, step: float) -> None:
+    """Name the forms beside the row in which they lie furthest apart."""
+    apart = [abs(row.effects[0].mean - row.effects[1].mean) for row in data.rows]
+    y = apart.index(max(apart))
+    effects = data.rows[y].effects
+    right = 0 if effects[0].mean > effects[1].mean else 1
+    for form, name in enumerate(data.forms):
+        is_right = form == right
+        axes.annotate(
+            name,
+            (effects[form].upper if is_right else effects[form].lower, y + step * (2 * form - 1)),
+            xytext=(5 if is_right else -5, 0),
+            textcoords="offset points",
+            ha="left" if is_right else "right",
+            va="center",
+            color=_COLOURS[form],
+            fontweight="bold",
+        )

@@ -1,0 +1,72 @@
+"""Numbers and names as a reader meets them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import floor, log10
+from statistics import median
+
+from bayes_coprod.report.data import Interval
+
+MINUS = "\N{MINUS SIGN}"
+
+_NUMBERS = (
+    "no one two three four five six seven eight nine ten eleven twelve".split()  # noqa: SIM905
+)
+
+
+def decimals(intervals: Iterable[Interval]) -> int:
+    """Decimals that the intervals support: the first digit of half their typical width."""
+    half_widths = [(i.upper - i.lower) / 2 for i in intervals if i.upper > i.lower]
+    if not half_widths:
+        return 0
+    return max(0, -floor(log10(median(half_widths))))
+
+
+def number(value: float, places: int) -> str:
+    """Write a number, with a real minus sign and no negative zero."""
+    text = f"{value:,.{places}f}"
+    if text.lstrip("-").strip("0.,") == "":
+        text = text.lstrip("-")
+    return text.replace("-", MINUS)
+
+
+def span(interval: Interval, places: int) -> str:
+    """Write an interval's bounds."""
+    return f"{number(interval.lower, places)} to {number(interval.upper, places)}"
+
+
+def estimate(interval: Interval, places: int) -> str:
+    """Write a mean with its interval's bounds behind it."""
+    return f"{number(interval.mean, places)} ({span(interval, places)})"
+
+
+def probability(value: float) -> str:
+    """Write a probability to two decimals; near the ends only on which side it lies."""
+    if value > 0.99:
+        return "> 0.99"
+    if value < 0.01:
+        return "< 0.01"
+    return f"{value:.2f}"
+
+
+def count(n: int) -> str:
+    """Write a small count as a word."""
+    return _NUMBERS[n] if n < len(_NUMBERS) else f"{n:,}"
+
+
+def listed(items: Sequence[str]) -> str:
+    """Join items as a sentence does."""
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def capital(text: str) -> str:
+    """Begin a sentence."""
+    return text[:1].upper() + text[1:]
+
+
+def unbroken(text: str) -> str:
+    """Keep a short text on one line."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}")

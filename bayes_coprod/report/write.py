@@ -1,0 +1,105 @@
+"""Rendering a report as one self-contained HTML file."""
+
+from __future__ import annotations
+
+import os
+import re
+from html import escape
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from latex2mathml.converter import convert
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from bayes_coprod.estimands.summarise import IntervalKind
+from bayes_coprod.files import written_whole
+from bayes_coprod.finding import Findings
+from bayes_coprod.inference.fit import Fit
+from bayes_coprod.report.collect import collect_report
+from bayes_coprod.report.data import (
+    Block,
+    Code,
+    DriverFigure,
+    Formula,
+    GulfFigure,
+    Paragraph,
+    ReportData,
+    Table,
+)
+from bayes_coprod.report.figures import draw_drivers, draw_gulf, svg_text
+from bayes_coprod.report.tables import html_findings, html_table
+
+
+def write_report(
+    fit: Fit,
+    path: str | os.PathLike[str],
+    *,
+    prob: float | None = None,
+    kind: IntervalKind | None = None,
+) -> Path:
+    """Write a report on a fit: one HTML file that needs nothing else.
+
+    Parameters
+    ----------
+    fit : Fit
+    path : str or path
+        Of the file, which appears once it is complete.
+    prob, kind : optional
+        Mass and kind of the credible intervals; ArviZ's defaults otherwise.
+
+    Returns
+    -------
+    pathlib.Path
+        Where it was written.
+
+    Raises
+    ------
+    CoprodError
+        If the folder cannot be written to.
+    SpecError
+        If the interval is none.
+    """
+    text = render_html(collect_report(fit, prob=prob, kind=kind))
+    with written_whole(path, "write_report") as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return Path(path)
+
+
+def render_html(data: ReportData) -> str:
+    """Render a report's data as a page."""
+    environment = Environment(
+        loader=PackageLoader("bayes_coprod.report"), autoescape=True, undefined=StrictUndefined
+    )
+    return environment.get_template("report.html").render(report=data, render=_render_block)
+
+
+def _render_block(block: Block) -> Markup:
+    """Render a block as HTML; everything that comes from data is escaped here."""
+    match block:
+        case Paragraph(text):
+            html = f"<p>{escape(text)}</p>"
+        case Formula(latex, words):
+            formula = convert(latex, display="block")
+            html = f'<div class="formula">{formula}<p>{escape(words)}</p></div>'
+        case Code(title, text):
+            summary = f"<summary>{escape(title)}</summary>"
+            html = f"<details>{summary}<pre>{escape(text)}</pre></details>"
+        case Table():
+            html = html_table(block)
+        case Findings():
+            html = html_findings(block)
+        case GulfFigure():
+            html = _figure(draw_gulf(block), "gulf", block.caption, block.alt)
+        case DriverFigure():
+            html = _figure(draw_drivers(block), block.title, block.caption, block.alt)
+    return Markup(html)
+
+
+def _figure(figure: Figure, name: str, caption: str, alt: str) -> str:
+    svg = svg_text(figure, name)
+    # size in points would fix the width; the view box alone lets the page choose it
+    svg = re.sub(r'<svg ([^>]*?)(?:width|height)="[^"]*pt" ', r"<svg \1", svg, count=1)
+    svg = re.sub(r'<svg ([^>]*?)(?:width|height)="[^"]*pt" ', r"<svg \1", svg, count=1)
+    svg = svg.replace("<svg ", f'<svg role="img" aria-label="{escape(alt)}" ', 1)
+    return f'<figure class="plot">{svg}<figcaption>{escape(caption)}</figcaption></figure>'
