@@ -134,9 +134,7 @@ def fit(
     from bayes_coprod.survey.read import read_survey
 
     read = read_survey(survey, codebook, encoding=encoding)
-    fitted = fit_model(
-        model, read, draws=draws, tune=tune, chains=chains, random_seed=seed
-    )
+    fitted = fit_model(model, read, draws=draws, tune=tune, chains=chains, random_seed=seed)
     findings = check_fit(fitted)
     typer.echo(repr(fitted))
     typer.echo(repr(findings))

@@ -1,4 +1,4 @@
-"""Did the sampler do its work?"""
+"""Whether the sampler did its work."""
 
 from __future__ import annotations
 

@@ -63,11 +63,7 @@ def expected_index(
             names.CHAIN: posterior[names.CHAIN],
             names.DRAW: posterior[names.DRAW],
             names.COUNTRY: fit.design[names.COUNTRY],
-            **{
-                name: coord
-                for name, coord in fit.design.coords.items()
-                if coord.dims == (dim,)
-            },
+            **{name: coord for name, coord in fit.design.coords.items() if coord.dims == (dim,)},
         },
         attrs={
             "units": "points of 100",

@@ -27,9 +27,7 @@ def interval_words(kind: str, prob: float) -> str:
     return f"{100 * prob:.4g} % {INTERVALS[kind]}"
 
 
-def interval_settings(
-    prob: float | None, kind: IntervalKind | None
-) -> tuple[float, IntervalKind]:
+def interval_settings(prob: float | None, kind: IntervalKind | None) -> tuple[float, IntervalKind]:
     """Fill in ArviZ's defaults and refuse what is not an interval."""
     prob = float(rcParams["stats.ci_prob"]) if prob is None else prob
     kind = rcParams["stats.ci_kind"] if kind is None else kind

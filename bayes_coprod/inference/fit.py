@@ -176,21 +176,26 @@ def _prove(fit: Fit, file: Path) -> None:
     """Recompute the stored draw's log density with the model as this version builds it."""
     evidence = None
     if "pilot" in fit.tree.children:
-        pilot = fit.tree["pilot"]
+        pilot = fit.tree["pilot"].to_dataset()
         evidence = Evidence(pilot["estimate"].values, pilot["precision"].values)
     proof = fit.tree["proof"].to_dataset()
     model = build_model(fit.spec, fit.codebook, fit.design, evidence)
-    now = log_density_at(model, {name: proof[name].values for name in proof.data_vars})
+    draw = {str(name): proof[name].values for name in proof.data_vars}
     then = float(proof.attrs["log_density"])
-    if not abs(now - then) <= _TOLERANCE * max(1.0, abs(then)):
-        raise make_error(
-            FitFileError,
-            "load_fit",
-            f"{file.name} fails its proof: the stored draw had log density {then:.6f}, "
-            f"this version's model gives {now:.6f}",
-            remedy=f"It was fitted with bayes_coprod "
-            f"{fit.tree['posterior'].attrs['bayes_coprod_version']}; use that, or fit again.",
-        )
+    if set(draw) != {variable.name for variable in model.free_RVs}:
+        difference = f"this version's model has other variables than {', '.join(draw)}"
+    else:
+        now = log_density_at(model, draw)
+        if abs(now - then) <= _TOLERANCE * max(1.0, abs(then)):
+            return
+        difference = f"the stored draw had log density {then:.6f}, now it has {now:.6f}"
+    raise make_error(
+        FitFileError,
+        "load_fit",
+        f"{file.name} fails its proof: {difference}",
+        remedy=f"It was fitted with bayes_coprod "
+        f"{fit.tree['posterior'].attrs['bayes_coprod_version']}; use that, or fit again.",
+    )
 
 
 def _read_tree(file: Path) -> xr.DataTree:
@@ -211,7 +216,7 @@ def _read_tree(file: Path) -> xr.DataTree:
 def _digest(tree: xr.DataTree) -> str:
     """Digest of every array of the tree, and of what it says of itself."""
     digest = hashlib.sha256()
-    said: dict[str, Any] = {k: v for k, v in tree.attrs.items() if k != "digest"}
+    said: dict[str, Any] = {str(k): v for k, v in tree.attrs.items() if k != "digest"}
     said["format_version"] = int(said["format_version"])
     digest.update(json.dumps(said, sort_keys=True).encode())
     for node in sorted(tree.subtree, key=lambda node: node.path):

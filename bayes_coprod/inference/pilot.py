@@ -14,7 +14,7 @@ from bayes_coprod.survey.codebook import Codebook
 
 
 def fit_pilot(spec: ModelSpec, codebook: Codebook, design: xr.Dataset) -> Evidence | None:
-    """Find what each country's data alone say about its coefficients.
+    r"""Find what each country's data alone say about its coefficients.
 
     Parameters
     ----------

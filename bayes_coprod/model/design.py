@@ -251,7 +251,8 @@ def _chosen_items(survey: Survey, spec: ModelSpec) -> tuple[Item, ...]:
             raise make_error(
                 SpecError,
                 place,
-                f"the survey has no item of form {form!r} in the sectors {list(spec.sectors or ())}",
+                f"the survey has no item of form {form!r} in the sectors "
+                f"{list(spec.sectors or ())}",
                 remedy="Widen sectors, or leave the form out of forms.",
             )
     return items
@@ -334,7 +335,8 @@ def _check_left(survey: Survey, country: np.ndarray) -> None:
 
 def _check_variation(data: pd.DataFrame, drivers: Sequence[Driver], items: Sequence[Item]) -> None:
     """Refuse drivers and items that are the same for all citizens in the fit."""
-    for kind, entries in (("driver", drivers), ("item", items)):
+    kinds = (("driver", drivers, "model"), ("item", items, "codebook"))
+    for kind, entries, home in kinds:
         for entry in entries:
             column = data[entry.name].dropna()
             if column.nunique() < 2:
@@ -344,8 +346,7 @@ def _check_variation(data: pd.DataFrame, drivers: Sequence[Driver], items: Seque
                     f"survey, column {entry.column!r}",
                     f"the {kind} {entry.name!r} has no variation: every citizen in the fit "
                     f"has {value}",
-                    remedy=f"Leave the {kind} out of the {'model' if kind == 'driver' else 'codebook'}"
-                    ", or check how it is read.",
+                    remedy=f"Leave the {kind} out of the {home}, or check how it is read.",
                 )
 
 

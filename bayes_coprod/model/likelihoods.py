@@ -183,9 +183,7 @@ def _log_jacobian(design: xr.Dataset) -> np.ndarray:
     return -np.asarray(observed @ np.log(design["outcome_sd"].values))
 
 
-def _citizens_index(
-    spec: ModelSpec, design: xr.Dataset, parameters: Parameters
-) -> TensorVariable:
+def _citizens_index(spec: ModelSpec, design: xr.Dataset, parameters: Parameters) -> TensorVariable:
     """Log density of each citizen's indices, in points, (citizen,)."""
     y = design["y"].values
     observed = (~np.isnan(y)).astype(float)
@@ -204,10 +202,9 @@ def _citizens_index(
     precision, log_determinant = _observed_block(sigma, kinds[:, 1:])
     distance = ((residual[:, :, None] * precision[kind_of]).sum(axis=1) * residual).sum(axis=1)
     answers = observed.sum(axis=1)
-    return (
-        -0.5 * (distance + log_determinant[kind_of] + answers * np.log(2 * np.pi))
-        + _log_jacobian(design)
-    )
+    return -0.5 * (
+        distance + log_determinant[kind_of] + answers * np.log(2 * np.pi)
+    ) + _log_jacobian(design)
 
 
 def _expected_index(

@@ -158,7 +158,7 @@ def _scales(spec: ModelSpec, dim: str, driver_of: list[str]) -> TensorVariable:
 
 
 def _scale(name: str, prior: Prior, dims: tuple[str, ...]) -> TensorVariable:
-    """Sample a scale through its prior quantile: with four contrasts, log tau has a long left tail."""
+    """Sample a scale through its prior quantile: with few contrasts log tau has a long tail."""
     z = pm.Normal(f"z_{name}", 0, 1, dims=dims)
     return pm.Deterministic(name, from_normal(prior, z), dims=dims)
 
@@ -168,7 +168,8 @@ def _informed_contrasts(
 ) -> TensorVariable:
     r"""Contrasts through their approximate conditional posterior given `tau`.
 
-    With evidence :math:`\hat\gamma` of precision :math:`w`, and prior :math:`\gamma \sim N(0, \tau^2)`,
+    With evidence :math:`\hat\gamma` of precision :math:`w`, and prior
+    :math:`\gamma \sim N(0, \tau^2)`,
 
     .. math:: s^2 = (w + \tau^{-2})^{-1}, \quad m = s^2 w \hat\gamma, \quad \gamma = m + s z .
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from importlib.metadata import version
 
+import numpy as np
 import pandas as pd
 import tomlkit
 
@@ -34,12 +35,7 @@ _MEANING = {
 def data_section(fit: Fit) -> Section:
     """Say who was asked, who was left out, and which answers are missing where."""
     design = fit.design
-    used = (
-        design["country_index"]
-        .groupby(design["country_index"])
-        .count()
-        .values
-    )
+    used = design["country_index"].groupby(design["country_index"]).count().values
     people = pd.DataFrame(
         {
             "asked": design["asked"].values,
@@ -107,9 +103,8 @@ def prior_interval(fit: Fit, parameter: str, prob: float) -> Interval:
     """Equal-tailed interval of a prior, and its median as the middle."""
     n_outcomes = fit.design.sizes[outcome_dim(fit.spec)]
     tail = (1 - prob) / 2
-    lower, middle, upper = quantile(
-        fit.spec.priors[parameter], [tail, 0.5, 1 - tail], n_outcomes
-    )
+    probabilities = np.array([tail, 0.5, 1 - tail])
+    lower, middle, upper = quantile(fit.spec.priors[parameter], probabilities, n_outcomes)
     return Interval(float(middle), float(lower), float(upper))
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from bayes_coprod import names
+from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.diagnostics.sampling import check_fit
 from bayes_coprod.estimands.countries import (
     both_forms,
@@ -166,9 +167,7 @@ def collect_gulf(fit: Fit, choice: IntervalChoice) -> GulfFigure:
         caption=f"Index of {one} and {two} co-production, 0 to 100 points, and the gap between "
         f"them in points. Dots are posterior means, bars the {choice.words}.",
         alt=f"For each country a dot for {one} and one for {two} co-production, with the gap in "
-        "points: "
-        + "; ".join(f"{row.place} {row.gap}" for row in ordered)
-        + ".",
+        "points: " + "; ".join(f"{row.place} {row.gap}" for row in ordered) + ".",
     )
 
 
@@ -176,9 +175,18 @@ def collect_drivers(fit: Fit, choice: IntervalChoice, *, sector: str | None = No
     """Pooled associations of all drivers, in the sector where the model has sectors."""
     effects = driver_effects(fit)["pooled"]
     forms = forms_of(fit)
-    if names.FORM not in effects.dims:
-        keep = (effects[names.SECTOR] == sector).values
-        effects = effects.isel({names.OUTCOME: keep})
+    sectors = sorted(set(effects[names.SECTOR].values)) if names.SECTOR in effects.coords else []
+    if sector not in (sectors or [None]):
+        raise make_error(
+            SpecError,
+            "drivers figure",
+            f"sector = {sector!r}, and the model "
+            + ("has one figure for each sector" if sectors else "has no sectors"),
+            value=sector,
+            available=sectors or [None],
+        )
+    if sectors:
+        effects = effects.isel({names.OUTCOME: effects[names.SECTOR].isin([sector]).values})
         forms = tuple(str(form) for form in effects[names.FORM].values)
     dim = outcome_dim(fit.spec)
     ordered = effects.transpose(*_DRAWS, names.DRIVER, dim)
@@ -231,13 +239,17 @@ def _headline(
     )
     said = f"In these {words.count(len(fit.countries))} countries {averages}"
     if gulf is None or names.SECTOR in gulf.dims:
-        return f"{said} ({choice.short}: " + "; ".join(
-            f"{outcome} {words.span(mean, after)}"
-            for outcome, mean in zip(outcomes, means, strict=True)
-        ) + ")."
+        return (
+            f"{said} ({choice.short}: "
+            + "; ".join(
+                f"{outcome} {words.span(mean, after)}"
+                for outcome, mean in zip(outcomes, means, strict=True)
+            )
+            + ")."
+        )
     (average,) = choice.intervals(country_mean(gulf))
     after = words.decimals([average])
-    first = country_ranks(fit, of=gulf).sel({names.RANK: 1}).mean(_DRAWS)
+    first = country_ranks(fit, of=gulf).mean(_DRAWS).sel({names.RANK: 1})
     widest = str(first[names.COUNTRY].values[first.values.argmax()])
     return (
         f"{said}: a gulf of {words.number(average.mean, after)} points ({choice.short} "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from textwrap import wrap
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -11,7 +12,6 @@ from matplotlib.figure import Figure
 
 from bayes_coprod.estimands.summarise import IntervalKind
 from bayes_coprod.inference.fit import Fit
-from bayes_coprod.report import words
 from bayes_coprod.report.collect import choose_interval, collect_drivers, collect_gulf
 from bayes_coprod.report.data import DriverFigure, GulfFigure, Interval
 
@@ -21,7 +21,7 @@ _INK, _FAINT = "#222222", "#8a8a8a"
 _WIDTH = 4.7
 _LABEL_CHARACTERS = 26
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.size": 9,
     "axes.edgecolor": _FAINT,
@@ -36,9 +36,7 @@ _STYLE = {
 _NO_METADATA = {key: None for key in ("Creator", "Date", "Format", "Type")}
 
 
-def plot_gulf(
-    fit: Fit, *, prob: float | None = None, kind: IntervalKind | None = None
-) -> Figure:
+def plot_gulf(fit: Fit, *, prob: float | None = None, kind: IntervalKind | None = None) -> Figure:
     """Plot both forms' levels and the gap between them, for each country.
 
     Parameters
@@ -120,9 +118,7 @@ def draw_gulf(data: GulfFigure) -> Figure:
 
 def draw_drivers(data: DriverFigure) -> Figure:
     """Draw the drivers figure."""
-    labels = [
-        "\n".join([*wrap(row.label, _LABEL_CHARACTERS), row.per]) for row in data.rows
-    ]
+    labels = ["\n".join([*wrap(row.label, _LABEL_CHARACTERS), row.per]) for row in data.rows]
     with mpl.rc_context(_STYLE):
         figure, axes = _rows_figure(labels, lines_a_row=1.4)
         axes.axvline(0, color=_FAINT, lw=0.8, zorder=0)

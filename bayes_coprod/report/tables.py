@@ -37,9 +37,7 @@ def html_findings(findings: Findings) -> str:
     return _render(header[:kept], [row[:kept] for row in rows], kept, "findings")
 
 
-def _render(
-    header: Sequence[str], rows: Sequence[Sequence[str]], n_labels: int, name: str
-) -> str:
+def _render(header: Sequence[str], rows: Sequence[Sequence[str]], n_labels: int, name: str) -> str:
     """Table in a box that scrolls by itself where the screen is narrow; great-tables escapes."""
     columns = [f"column_{i}" for i in range(len(header))]  # two headers may read the same
     table = (

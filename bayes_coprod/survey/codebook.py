@@ -153,6 +153,11 @@ class Codebook:
         """The items' sectors in order of appearance; empty if the survey has none."""
         return tuple(dict.fromkeys(item.sector for item in self.items if item.sector is not None))
 
+    @property
+    def entries(self) -> tuple[Item | Driver, ...]:
+        """Items, then drivers."""
+        return (*self.items, *self.drivers)
+
     def item(self, name: str) -> Item:
         """Look an item up by name."""
         return next(item for item in self.items if item.name == name)
@@ -395,7 +400,7 @@ def _check_names(codebook: Codebook) -> None:
         raise make_error(
             CodebookError, place, "there is no item", remedy="Add a table [items.NAME]."
         )
-    entries: tuple[Item | Driver, ...] = (*codebook.items, *codebook.drivers)
+    entries = codebook.entries
     seen: set[str] = set()
     for entry in entries:
         if entry.name in names.RESERVED or entry.name in seen:

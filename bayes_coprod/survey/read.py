@@ -133,7 +133,7 @@ def read_survey(
 
 def _wanted_columns(book: Codebook) -> list[str]:
     single = [book.citizen, book.country, book.weight]
-    return [c for c in single if c is not None] + [e.column for e in (*book.items, *book.drivers)]
+    return [c for c in single if c is not None] + [e.column for e in book.entries]
 
 
 def _read_file(path: Path, wanted: Sequence[str], encoding: str) -> pd.DataFrame:
@@ -228,7 +228,7 @@ def _match(raw: pd.DataFrame, book: Codebook, place: str) -> pd.DataFrame:
     }
     if book.weight is not None:
         data[names.WEIGHT] = _match_numbers(raw[book.weight], book.missing, place)
-    for entry in (*book.items, *book.drivers):
+    for entry in book.entries:
         column = raw[entry.column]
         missing = (*book.missing, *entry.missing)
         if isinstance(entry, Driver) and entry.kind == "numeric":

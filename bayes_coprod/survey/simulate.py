@@ -1,11 +1,11 @@
-"""Surveys with a known truth, drawn in plain numpy: an oracle that shares no code with the models.
+r"""Surveys with a known truth, drawn in plain numpy: an oracle apart from the models.
 
 Every citizen has a propensity for each form; ordinal answers follow the graded-response model,
 
 .. math::
 
-    P(y_{ik} \\le j) = \\operatorname{logistic}(\\kappa_{kj} + s_{kc} - \\theta_{i f(k)}), \\qquad
-    \\theta_i = b_{c0} + B_c x_i + \\varepsilon_i, \\quad \\varepsilon_i \\sim N(0, \\Sigma).
+    P(y_{ik} \le j) = \operatorname{logistic}(\kappa_{kj} + s_{kc} - \theta_{i f(k)}), \qquad
+    \theta_i = b_{c0} + B_c x_i + \varepsilon_i, \quad \varepsilon_i \sim N(0, \Sigma).
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def simulate_survey(
     SurveyError
         If `missing` names neither an item nor a driver, or the citizens do not fit the codebook.
     """
-    entries = {entry.name: entry for entry in (*codebook.items, *codebook.drivers)}
+    entries = {entry.name: entry for entry in codebook.entries}
     for name in missing or {}:
         if name not in entries:
             raise make_error(
