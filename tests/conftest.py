@@ -1,6 +1,7 @@
 """Surveys and fits that many tests look at; each is made once."""
 
 import copy
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -175,3 +176,12 @@ def flat_fit(flat_survey, flat_model):
     from bayes_coprod.inference.sample import fit_model
 
     return fit_model(flat_model, flat_survey, draws=500, tune=200, progressbar=False)
+
+
+@pytest.fixture(scope="session")
+def gbhs_file():
+    """The Global Brain Health Survey, which lies beside the checkout and is no part of it."""
+    path = Path(__file__).parents[1].parent / "shared" / "data" / "gbhs" / "gbhs.csv.gz"
+    if not path.exists():
+        pytest.skip(f"no real data here: there is no {path}")
+    return path

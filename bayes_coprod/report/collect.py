@@ -8,8 +8,8 @@ import pandas as pd
 import xarray as xr
 
 from bayes_coprod import names
-from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.diagnostics.sampling import check_fit
+from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.estimands.countries import (
     both_forms,
     country_contrasts,
