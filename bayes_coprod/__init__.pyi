@@ -34,11 +34,9 @@ from .report.figures import (
     plot_gulf as plot_gulf,
 )
 from .report.write import write_report as write_report
-from .survey.codebook import (
-    Codebook as Codebook,
-    load_codebook as load_codebook,
-)
+from .survey.codebook import load_codebook as load_codebook
 from .survey.coverage import check_survey as check_survey
+from .survey.entries import Codebook as Codebook
 from .survey.read import (
     Survey as Survey,
     read_survey as read_survey,

@@ -16,7 +16,7 @@ from bayes_coprod.errors import CoprodError, make_error
 def read_toml(path: Path, place: str, error: type[CoprodError]) -> tuple[dict[str, Any], str]:
     """Content and text of a TOML file; a file that cannot be read is refused by name."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # the same, without a byte order mark
     except FileNotFoundError as cause:
         raise make_error(error, place, f"there is no file {path}") from cause
     except UnicodeDecodeError as cause:

@@ -17,7 +17,7 @@ from bayes_coprod.model.design import (
     level_contrasts,
     outcome_dim,
 )
-from bayes_coprod.survey.codebook import Driver
+from bayes_coprod.survey.entries import Driver
 
 ASSOCIATION = (
     "Associations in a cross-section; a change would follow only if they were causal and stable."

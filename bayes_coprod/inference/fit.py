@@ -19,7 +19,8 @@ from bayes_coprod.files import written_whole
 from bayes_coprod.model.build import build_model, log_density_at
 from bayes_coprod.model.spec import ModelSpec, load_model, spec_content
 from bayes_coprod.model.varying import Evidence
-from bayes_coprod.survey.codebook import Codebook, codebook_content, load_codebook
+from bayes_coprod.survey.codebook import codebook_content, load_codebook
+from bayes_coprod.survey.entries import Codebook
 
 FORMAT = "bayes_coprod fit"
 FORMAT_VERSION = 1
@@ -79,7 +80,7 @@ class Fit:
 
 def pilot_dataset(evidence: Evidence) -> xr.Dataset:
     """Evidence as it is stored with a fit."""
-    dims = (names.FORM, names.COEFFICIENT, names.CONTRAST)
+    dims = (names.COUNTRY, names.OUTCOME, names.COEFFICIENT)
     return xr.Dataset(
         {"estimate": (dims, evidence.estimate), "precision": (dims, evidence.precision)}
     )

@@ -9,8 +9,8 @@ from bayes_coprod import names
 from bayes_coprod.model.collapse import GaussianCells, collapse_gaussian
 from bayes_coprod.model.design import chosen_drivers, varying_columns
 from bayes_coprod.model.spec import ModelSpec
-from bayes_coprod.model.varying import Evidence, zero_sum_contrasts
-from bayes_coprod.survey.codebook import Codebook
+from bayes_coprod.model.varying import Evidence
+from bayes_coprod.survey.entries import Codebook
 
 
 def fit_pilot(spec: ModelSpec, codebook: Codebook, design: xr.Dataset) -> Evidence | None:
@@ -29,10 +29,7 @@ def fit_pilot(spec: ModelSpec, codebook: Codebook, design: xr.Dataset) -> Eviden
 
     Notes
     -----
-    Least squares per country and outcome with a unit-scale prior; the contrasts' variances are
-    those of independent countries, so that with H the contrasts of the countries
-
-    .. math:: \\hat\\gamma = H \\hat b, \\qquad 1 / w = (H \\circ H) \\operatorname{diag} V .
+    Least squares per country and outcome with a unit-scale prior.
     """
     if spec.pooling != "partial" or spec.parametrisation != "informed":
         return None
@@ -42,11 +39,7 @@ def fit_pilot(spec: ModelSpec, codebook: Codebook, design: xr.Dataset) -> Eviden
     estimate, variance = _least_squares(cells, design.sizes[names.COUNTRY])
     columns, _ = varying_columns(spec, chosen_drivers(design, codebook.drivers))
     kept = [0, *(1 + column for column in columns)]
-    contrasts = zero_sum_contrasts(design.sizes[names.COUNTRY])
-    return Evidence(
-        estimate=np.einsum("jc,cfp->fpj", contrasts, estimate[:, :, kept]),
-        precision=1 / np.einsum("jc,cfp->fpj", contrasts**2, variance[:, :, kept]),
-    )
+    return Evidence(estimate=estimate[:, :, kept], precision=1 / variance[:, :, kept])
 
 
 def _least_squares(cells: GaussianCells, n_countries: int) -> tuple[np.ndarray, np.ndarray]:

@@ -17,7 +17,7 @@ from bayes_coprod.model.design import chosen_drivers, outcome_dim, varying_colum
 from bayes_coprod.model.likelihoods import LIKELIHOODS
 from bayes_coprod.model.spec import ModelSpec
 from bayes_coprod.model.varying import Evidence
-from bayes_coprod.survey.codebook import Codebook
+from bayes_coprod.survey.entries import Codebook
 
 type Arrays = Mapping[str, np.ndarray]
 

@@ -13,8 +13,8 @@ from scipy.linalg import helmert
 from bayes_coprod import names
 from bayes_coprod.errors import SpecError, SurveyError, make_error
 from bayes_coprod.model.spec import ModelSpec
-from bayes_coprod.survey.codebook import Driver, Item
 from bayes_coprod.survey.coverage import answered_share
+from bayes_coprod.survey.entries import Driver, Item
 from bayes_coprod.survey.read import Survey
 
 LEAST_ANSWERED = 0.5

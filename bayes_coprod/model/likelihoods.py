@@ -22,7 +22,7 @@ from bayes_coprod.model.design import outcome_dim
 from bayes_coprod.model.priors import from_normal
 from bayes_coprod.model.spec import ModelSpec
 from bayes_coprod.model.varying import Evidence, country_effects, linear_predictor
-from bayes_coprod.survey.codebook import Driver
+from bayes_coprod.survey.entries import Driver
 
 type Parameters = Mapping[str, TensorVariable]
 
@@ -55,13 +55,7 @@ def _build_index(
 ) -> None:
     """Jointly normal indices with country effects, from sums per country and pattern."""
     dim = outcome_dim(spec)
-    intercept = pm.Normal("intercept", *spec.priors["intercept"].arguments, dims=dim)
-    slope = (
-        pm.Normal("beta", *spec.priors["beta"].arguments, dims=(dim, names.COEFFICIENT))
-        if design.sizes[names.COEFFICIENT]
-        else pt.zeros((design.sizes[dim], 0))
-    )
-    effects = country_effects(spec, design, drivers, (intercept, slope), evidence)
+    effects = country_effects(spec, design, drivers, evidence)
 
     by_country = (names.COUNTRY,) if spec.sigma_varies else ()
     z_sd = pm.Normal("z_residual_sd", 0, 1, dims=(*by_country, dim))

@@ -24,7 +24,7 @@ from bayes_coprod import names
 from bayes_coprod.model.design import outcome_dim, varying_columns
 from bayes_coprod.model.priors import from_normal
 from bayes_coprod.model.spec import ModelSpec, Prior
-from bayes_coprod.survey.codebook import Driver
+from bayes_coprod.survey.entries import Driver
 
 UNPOOLED = 2.0
 """Prior SD of a country's deviation without pooling, in the model's own units."""
@@ -32,12 +32,12 @@ UNPOOLED = 2.0
 
 @dataclass(frozen=True)
 class Evidence:
-    """A Gaussian summary of what the data alone say about the contrasts.
+    """A Gaussian summary of what each country's data alone say about its coefficients.
 
     Parameters
     ----------
     estimate : numpy.ndarray
-        (form, 1 + coefficient, contrast), in the model's own units; the intercept comes first.
+        (country, form, 1 + varying coefficient), in the model's own units; the intercept first.
     precision : numpy.ndarray
         Same shape, inverse variances; 0 where the data are silent.
     """
@@ -48,8 +48,8 @@ class Evidence:
     def __post_init__(self) -> None:
         if self.estimate.shape != self.precision.shape:
             raise ValueError(
-                f"Evidence: estimate has shape {self.estimate.shape}, "
-                f"precision {self.precision.shape}; both are (form, 1 + coefficient, contrast)."
+                f"Evidence: estimate has shape {self.estimate.shape}, precision "
+                f"{self.precision.shape}; both are (country, form, 1 + varying coefficient)."
             )
         if not (self.precision >= 0).all():
             raise ValueError("Evidence: a precision is negative; it is an inverse variance.")
@@ -87,10 +87,9 @@ def country_effects(
     spec: ModelSpec,
     design: xr.Dataset,
     drivers: tuple[Driver, ...],
-    mean: tuple[TensorVariable, TensorVariable],
     evidence: Evidence | None,
 ) -> CountryEffects:
-    """Register ``b_intercept`` and ``b``, and what they are made of, in the model.
+    """Register ``intercept``, ``beta``, ``b_intercept`` and ``b`` in the model, with their priors.
 
     Parameters
     ----------
@@ -98,8 +97,6 @@ def country_effects(
     design : xarray.Dataset
     drivers : tuple of Driver
         Of the design.
-    mean : (TensorVariable, TensorVariable)
-        Mean over the countries: intercept (form,), slopes (form, coefficient).
     evidence : Evidence or None
         Sets the speed only; without it the form is the non-centred one.
 
@@ -108,43 +105,61 @@ def country_effects(
     CountryEffects
     """
     dim = outcome_dim(spec)
-    n_countries = design.sizes[names.COUNTRY]
+    n_countries, n_outcomes = design.sizes[names.COUNTRY], design.sizes[dim]
+    n_columns = 1 + design.sizes[names.COEFFICIENT]  # the intercept first
+    location, spread = np.array(
+        [spec.priors["intercept" if k == 0 else "beta"].arguments for k in range(n_columns)]
+    ).T
     columns, driver_of = varying_columns(spec, drivers)
-    intercept, slope = mean
-    shape = (n_countries, design.sizes[dim], design.sizes[names.COEFFICIENT])
-    b_intercept = pt.broadcast_to(intercept[None], shape[:2])
-    b = pt.broadcast_to(slope[None], shape)
-    if spec.pooling != "complete":
-        gamma = _contrasts(spec, dim, driver_of, evidence)
-        # d = H' gamma, (country, form, 1 + varying)
-        d = pt.moveaxis(pt.dot(gamma, zero_sum_contrasts(n_countries)), 2, 0)
-        b_intercept = b_intercept + d[:, :, 0]
-        if columns:
-            b = pt.inc_subtensor(b[:, :, columns], d[:, :, 1:])
+    varying = [] if spec.pooling == "complete" else [0, *(1 + column for column in columns)]
+    fixed = [k for k in range(n_columns) if k not in varying]
+
+    parts = []  # each (country, form, some of the columns)
+    if varying:
+        mean_prior = location[varying], spread[varying]
+        shape = (n_countries, n_outcomes, len(varying))
+        parts.append(_varying(spec, dim, driver_of, mean_prior, evidence, shape))
+    if fixed:
+        common = pm.Normal(
+            "z_fixed", location[fixed], spread[fixed], shape=(n_outcomes, len(fixed))
+        )
+        parts.append(pt.broadcast_to(common[None], (n_countries, n_outcomes, len(fixed))))
+    b = pt.concatenate(parts, axis=-1)[:, :, np.argsort([*varying, *fixed])]
+    mean = b.mean(axis=0)
+
+    pm.Deterministic("intercept", mean[:, 0], dims=dim)
     effects = CountryEffects(
-        pm.Deterministic("b_intercept", b_intercept, dims=(names.COUNTRY, dim)), b
+        pm.Deterministic("b_intercept", b[:, :, 0], dims=(names.COUNTRY, dim)), b[:, :, 1:]
     )
-    if shape[2]:
-        pm.Deterministic("b", b, dims=(names.COUNTRY, dim, names.COEFFICIENT))
+    if n_columns > 1:
+        pm.Deterministic("beta", mean[:, 1:], dims=(dim, names.COEFFICIENT))
+        pm.Deterministic("b", effects.slope, dims=(names.COUNTRY, dim, names.COEFFICIENT))
     return effects
 
 
-def _contrasts(
-    spec: ModelSpec, dim: str, driver_of: list[str], evidence: Evidence | None
+def _varying(
+    spec: ModelSpec,
+    dim: str,
+    driver_of: list[str],
+    mean_prior: tuple[np.ndarray, np.ndarray],
+    evidence: Evidence | None,
+    shape: tuple[int, int, int],
 ) -> TensorVariable:
-    """gamma, (form, 1 + varying, contrast), with its prior."""
-    n_varying = 1 + len(driver_of)
-    n_contrasts = len(pm.modelcontext(None).coords[names.COUNTRY]) - 1
-    n_outcomes = len(pm.modelcontext(None).coords[dim])
-    shape = (n_outcomes, n_varying, n_contrasts)
-    if spec.pooling == "none":
-        return pm.Normal("z_gamma", 0, UNPOOLED, shape=shape)
-    tau = _scales(spec, dim, driver_of)[:, :, None]  # (form, 1 + varying, 1)
-    if spec.parametrisation == "centred":
-        return pm.Normal("z_gamma", 0, tau, shape=shape)
-    if spec.parametrisation == "non_centred" or evidence is None:
-        return tau * pm.Normal("z_gamma", 0, 1, shape=shape)
-    return _informed_contrasts(tau, evidence, shape)
+    """Coefficients that vary, (country, form, 1 + varying), with priors of their mean and tau."""
+    n_countries, n_outcomes, n_varying = shape
+    tau = None if spec.pooling == "none" else _scales(spec, dim, driver_of)
+    if spec.parametrisation == "informed" and tau is not None and evidence is not None:
+        return _informed(tau, mean_prior, evidence)
+    mean = pm.Normal("z_mean", *mean_prior, shape=shape[1:])
+    contrast_shape = (n_countries - 1, n_outcomes, n_varying)
+    if tau is None:
+        gamma = pm.Normal("z_gamma", 0, UNPOOLED, shape=contrast_shape)
+    elif spec.parametrisation == "centred":
+        gamma = pm.Normal("z_gamma", 0, tau, shape=contrast_shape)
+    else:
+        gamma = tau * pm.Normal("z_gamma", 0, 1, shape=contrast_shape)
+    # d = H' gamma
+    return mean + pt.tensordot(zero_sum_contrasts(n_countries).T, gamma, axes=1)
 
 
 def _scales(spec: ModelSpec, dim: str, driver_of: list[str]) -> TensorVariable:
@@ -163,19 +178,32 @@ def _scale(name: str, prior: Prior, dims: tuple[str, ...]) -> TensorVariable:
     return pm.Deterministic(name, from_normal(prior, z), dims=dims)
 
 
-def _informed_contrasts(
-    tau: TensorVariable, evidence: Evidence, shape: tuple[int, ...]
+def _informed(
+    tau: TensorVariable, mean_prior: tuple[np.ndarray, np.ndarray], evidence: Evidence
 ) -> TensorVariable:
-    r"""Contrasts through their approximate conditional posterior given `tau`.
+    r"""Coefficients through their approximate conditional posterior given `tau`.
 
-    With evidence :math:`\hat\gamma` of precision :math:`w`, and prior
-    :math:`\gamma \sim N(0, \tau^2)`,
+    Contrasts of countries that are known unequally well are strongly correlated a posteriori, so
+    they are not sampled. An auxiliary centre :math:`m \sim N(\beta, \tau^2 / C)` makes the
+    countries independent given it, and leaves the posterior of all else as it was:
 
-    .. math:: s^2 = (w + \tau^{-2})^{-1}, \quad m = s^2 w \hat\gamma, \quad \gamma = m + s z .
+    .. math::
 
-    ``z`` is flat and the density gains :math:`\log N(\gamma \mid 0, \tau) + \log s`, prior and
-    Jacobian. If the evidence were exact, ``z`` would be standard normal given any ``tau``: no
-    funnel as ``tau`` falls, no ridge as the data gain weight.
+        p(\beta) \prod_j N(\gamma_j \mid 0, \tau^2) \; N(m \mid \beta, \tau^2 / C)
+        \propto p(\bar b) \prod_c N(b_c \mid m, \tau^2), \qquad \bar b = \beta .
+
+    With evidence :math:`\hat b_c` of precision :math:`w_c`, both m and b are written through their
+    conditional posterior under the evidence,
+
+    .. math::
+
+        u_c = (w_c^{-1} + \tau^2)^{-1}, \quad
+        m = \frac{\sum_c u_c \hat b_c}{\sum_c u_c} + \frac{z_m}{\sqrt{\sum_c u_c}}, \quad
+        s_c^2 = (w_c + \tau^{-2})^{-1}, \quad
+        b_c = s_c^2 (w_c \hat b_c + m / \tau^2) + s_c z_c ,
+
+    with flat z and the Jacobian in the density. If the evidence were exact and p flat, all z would
+    be standard normal given any tau: no funnel as tau falls, no ridge as the data gain weight.
 
     References
     ----------
@@ -183,12 +211,25 @@ def _informed_contrasts(
     .. [2] Gorinova, Moore & Hoffman (2020), Automatic reparameterisation of probabilistic
        programs, ICML.
     """
-    # s^2 = 1 / (w + 1 / tau^2), kept finite at w = 0 and as tau -> 0
-    s2 = tau**2 / (1 + evidence.precision * tau**2)
-    z = pm.Flat("z_gamma", shape=shape)
-    gamma = s2 * evidence.precision * evidence.estimate + pt.sqrt(s2) * z
-    # log N(gamma | 0, tau) + log s, where log s - log tau = -log(1 + w tau^2) / 2
-    log_density = -0.5 * (gamma / tau) ** 2 - 0.5 * pt.log1p(evidence.precision * tau**2)
-    constant = -0.5 * np.log(2 * np.pi) * np.prod(shape)
-    pm.Potential("gamma_given_tau", log_density.sum() + constant)
-    return gamma
+    w, estimate = evidence.precision, evidence.estimate  # (country, form, varying)
+    z_m = pm.Flat("z_centre", shape=w.shape[1:])
+    z_b = pm.Flat("z_b", shape=w.shape)
+    # u = w / (1 + w tau^2) is finite where the data are silent; the small number keeps m proper
+    # where they are silent in every country
+    u = w / (1 + w * tau**2) + 1e-6
+    total = u.sum(axis=0)
+    m = (u * estimate).sum(axis=0) / total + z_m / pt.sqrt(total)
+    # s^2 = tau^2 / (1 + w tau^2), finite at w = 0 and as tau -> 0
+    shrink = 1 / (1 + w * tau**2)
+    b = shrink * (w * tau**2 * estimate + m) + tau * pt.sqrt(shrink) * z_b
+    # log p(mean of b) + sum_c [log N(b_c | m, tau) + log s_c] + log sd(m); log s - log tau =
+    # log(shrink) / 2
+    location, spread = mean_prior
+    log_density = (
+        pm.logp(pm.Normal.dist(location, spread), b.mean(axis=0)).sum()
+        + (-0.5 * ((b - m) / tau) ** 2 + 0.5 * pt.log(shrink)).sum()
+        - 0.5 * pt.log(total).sum()
+        - 0.5 * np.log(2 * np.pi) * w.size
+    )
+    pm.Potential("b_given_tau", log_density)
+    return b

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import pandas as pd
 import xarray as xr
 
 from bayes_coprod import names
 from bayes_coprod.diagnostics.sampling import check_fit
-from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.estimands.countries import (
     both_forms,
     country_contrasts,
@@ -18,12 +14,8 @@ from bayes_coprod.estimands.countries import (
     country_ranks,
     gap,
 )
-from bayes_coprod.estimands.drivers import ASSOCIATION, driver_contrast, driver_effects
 from bayes_coprod.estimands.summarise import (
     IntervalKind,
-    interval_settings,
-    interval_words,
-    summarise,
 )
 from bayes_coprod.finding import Findings
 from bayes_coprod.inference.fit import Fit
@@ -33,67 +25,26 @@ from bayes_coprod.report.about import (
     data_section,
     limits_section,
     model_section,
-    prior_interval,
     reproduce_section,
 )
 from bayes_coprod.report.data import (
     Block,
-    DriverFigure,
-    DriverRow,
     GulfFigure,
     GulfRow,
-    Interval,
     Paragraph,
     ReportData,
     Section,
     Table,
 )
-
-_DRAWS = (names.CHAIN, names.DRAW)
-
-
-@dataclass(frozen=True)
-class IntervalChoice:
-    """Mass and kind of every interval in a report."""
-
-    prob: float
-    kind: IntervalKind
-
-    @property
-    def words(self) -> str:
-        """Such as ``89 % equal-tailed credible interval``."""
-        return interval_words(self.kind, self.prob)
-
-    @property
-    def short(self) -> str:
-        """Such as ``89 % credible interval``, where the kind has been said."""
-        return f"{100 * self.prob:.4g} % credible interval"
-
-    def table(self, draws: xr.DataArray) -> pd.DataFrame:
-        """Summarise draws with this kind of interval."""
-        return summarise(draws, prob=self.prob, kind=self.kind)
-
-    def intervals(self, draws: xr.DataArray) -> list[Interval]:
-        """One interval for each label of the draws' other dims, the last dim fastest."""
-        return [Interval(r.mean, r.lower, r.upper) for r in _rows(self.table(draws))]
-
-
-@dataclass(frozen=True)
-class _Row:
-    mean: float
-    lower: float
-    upper: float
-    p_positive: float
-
-
-def _rows(table: pd.DataFrame) -> list[_Row]:
-    kept = table[["mean", "lower", "upper", "p_positive"]]
-    return [_Row(*map(float, row)) for row in kept.itertuples(index=False, name=None)]
-
-
-def choose_interval(prob: float | None, kind: IntervalKind | None) -> IntervalChoice:
-    """Fill in ArviZ's defaults for what is not given."""
-    return IntervalChoice(*interval_settings(prob, kind))
+from bayes_coprod.report.drivers import drivers_section
+from bayes_coprod.report.intervals import (
+    DRAWS,
+    IntervalChoice,
+    choose_interval,
+    forms_of,
+    places_of,
+    rows_of,
+)
 
 
 def collect_report(
@@ -118,7 +69,7 @@ def collect_report(
     sections = [
         *([] if gulf is None else [_gulf_section(fit, choice)]),
         _countries_section(fit, choice, levels, gulf),
-        *([_drivers_section(fit, choice)] if "beta" in fit.posterior else []),
+        *([drivers_section(fit, choice)] if "beta" in fit.posterior else []),
         _belief_section(findings),
         data_section(fit),
         model_section(fit, choice.prob),
@@ -139,17 +90,11 @@ def collect_report(
     )
 
 
-def forms_of(fit: Fit) -> tuple[str, ...]:
-    """Forms in the fit, in the codebook's order."""
-    present = set(fit.design[names.FORM].values)
-    return tuple(form for form in fit.codebook.forms if form in present)
-
-
 def collect_gulf(fit: Fit, choice: IntervalChoice) -> GulfFigure:
     """Both forms' levels and the gap, for each country, or country and sector."""
     first, second = both_forms(fit, country_levels(fit))
     gulf = gap(fit)
-    places = _places(choice.table(gulf))
+    places = places_of(choice.table(gulf))
     gaps = choice.intervals(gulf)
     places_after = words.decimals(gaps)
     rows = [
@@ -158,7 +103,7 @@ def collect_gulf(fit: Fit, choice: IntervalChoice) -> GulfFigure:
             places, choice.intervals(first), choice.intervals(second), gaps, strict=True
         )
     ]
-    rows.sort(key=lambda row: -row[0])
+    rows.sort(key=lambda row: -abs(row[0]))
     ordered = tuple(row for _, row in rows)
     one, two = forms_of(fit)
     return GulfFigure(
@@ -168,59 +113,6 @@ def collect_gulf(fit: Fit, choice: IntervalChoice) -> GulfFigure:
         f"them in points. Dots are posterior means, bars the {choice.words}.",
         alt=f"For each country a dot for {one} and one for {two} co-production, with the gap in "
         "points: " + "; ".join(f"{row.place} {row.gap}" for row in ordered) + ".",
-    )
-
-
-def collect_drivers(fit: Fit, choice: IntervalChoice, *, sector: str | None = None) -> DriverFigure:
-    """Pooled associations of all drivers, in the sector where the model has sectors."""
-    effects = driver_effects(fit)["pooled"]
-    forms = forms_of(fit)
-    sectors = sorted(set(effects[names.SECTOR].values)) if names.SECTOR in effects.coords else []
-    if sector not in (sectors or [None]):
-        raise make_error(
-            SpecError,
-            "drivers figure",
-            f"sector = {sector!r}, and the model "
-            + ("has one figure for each sector" if sectors else "has no sectors"),
-            value=sector,
-            available=sectors or [None],
-        )
-    if sectors:
-        effects = effects.isel({names.OUTCOME: effects[names.SECTOR].isin([sector]).values})
-        forms = tuple(str(form) for form in effects[names.FORM].values)
-    dim = outcome_dim(fit.spec)
-    ordered = effects.transpose(*_DRAWS, names.DRIVER, dim)
-    intervals = choice.intervals(ordered)
-    rows = [
-        DriverRow(str(label), str(per), tuple(intervals[i * len(forms) : (i + 1) * len(forms)]))
-        for i, (label, per) in enumerate(
-            zip(effects["label"].values, effects["per"].values, strict=True)
-        )
-    ]
-    if len(forms) == 2:
-        rows.sort(key=lambda row: row.effects[0].mean - row.effects[1].mean)
-        order = f"Those that go most with the {forms[1]} form come first."
-    else:
-        rows.sort(key=lambda row: -row.effects[0].mean)
-        order = ""
-    title = f"Drivers: {sector}" if sector else "Drivers"
-    return DriverFigure(
-        forms=forms,
-        rows=tuple(rows),
-        title=title,
-        caption=f"Points of the index that go with the stated difference in each driver, other "
-        f"drivers held, mean over the countries. Dots are posterior means, bars the "
-        f"{choice.words}. {order}".strip(),
-        alt="For each driver the points that go with it: "
-        + "; ".join(
-            f"{row.label} {row.per}: "
-            + ", ".join(
-                f"{form} {words.number(effect.mean, 1)}"
-                for form, effect in zip(forms, row.effects, strict=True)
-            )
-            for row in rows
-        )
-        + ".",
     )
 
 
@@ -247,24 +139,30 @@ def _headline(
             )
             + ")."
         )
+    return f"{said}: {_said_of_gulf(fit, choice, gulf)}"
+
+
+def _said_of_gulf(fit: Fit, choice: IntervalChoice, gulf: xr.DataArray) -> str:
+    """The gap on average and where it is widest; it may run the other way."""
+    first, second = forms_of(fit)
     (average,) = choice.intervals(country_mean(gulf))
+    reversed_ = average.mean < 0
+    if reversed_:
+        gulf = -gulf
+        (average,) = choice.intervals(country_mean(gulf))
     after = words.decimals([average])
-    first = country_ranks(fit, of=gulf).mean(_DRAWS).sel({names.RANK: 1})
-    widest = str(first[names.COUNTRY].values[first.values.argmax()])
+    share = country_ranks(fit, of=gulf).mean(DRAWS).sel({names.RANK: 1})
+    widest = str(share[names.COUNTRY].values[share.values.argmax()])
+    ahead = f", {second} above {first}" if reversed_ else ""
     return (
-        f"{said}: a gulf of {words.number(average.mean, after)} points ({choice.short} "
+        f"a gulf of {words.number(average.mean, after)} points{ahead} ({choice.short} "
         f"{words.span(average, after)}). It is widest in {widest} "
-        f"(probability {words.probability(float(first.max()))})."
+        f"(probability {words.probability(float(share.max()))})."
     )
 
 
 def _gulf_section(fit: Fit, choice: IntervalChoice) -> Section:
     return Section("The gulf", (collect_gulf(fit, choice),))
-
-
-def _places(table: pd.DataFrame) -> list[str]:
-    """Row labels of a summary as one text each."""
-    return [label if isinstance(label, str) else ", ".join(label) for label in table.index]
 
 
 def _countries_section(
@@ -319,7 +217,7 @@ def _by_country_table(
     summary = choice.table(draws)
     intervals = choice.intervals(draws)
     after = words.decimals(intervals)
-    labels = [dim for dim in draws.dims if dim not in _DRAWS]
+    labels = [dim for dim in draws.dims if dim not in DRAWS]
     return Table(
         name=name,
         caption=f"{caption}, points of 100 ({choice.words}).",
@@ -330,7 +228,7 @@ def _by_country_table(
                 words.estimate(interval, after),
                 words.probability(row.p_positive),
             )
-            for label, interval, row in zip(summary.index, intervals, _rows(summary), strict=True)
+            for label, interval, row in zip(summary.index, intervals, rows_of(summary), strict=True)
         ),
         csv=summary.to_csv(),
         n_labels=len(labels),
@@ -338,7 +236,7 @@ def _by_country_table(
 
 
 def _ranks_table(fit: Fit, quantity: xr.DataArray, what: str) -> Table:
-    share = country_ranks(fit, of=quantity).mean(_DRAWS).to_pandas()
+    share = country_ranks(fit, of=quantity).mean(DRAWS).to_pandas()
     return Table(
         name="ranks",
         caption=f"Probability of each rank by {what}; rank 1 is the highest.",
@@ -348,115 +246,6 @@ def _ranks_table(fit: Fit, quantity: xr.DataArray, what: str) -> Table:
             for country, row in zip(share.index, share.to_numpy(), strict=True)
         ),
         csv=share.to_csv(),
-    )
-
-
-def _drivers_section(fit: Fit, choice: IntervalChoice) -> Section:
-    blocks: list[Block] = [
-        Paragraph(
-            "Points of the index that go with a stated difference in each driver while the other "
-            f"drivers are held. {ASSOCIATION}"
-        )
-    ]
-    if outcome_dim(fit.spec) == names.FORM:
-        blocks.append(collect_drivers(fit, choice))
-    else:
-        sectors = dict.fromkeys(str(sector) for sector in fit.design[names.SECTOR].values)
-        blocks += [collect_drivers(fit, choice, sector=sector) for sector in sectors]
-    blocks.append(_effects_table(fit, choice))
-    if len(forms_of(fit)) == 2:
-        blocks.append(_driver_contrast_table(fit, choice))
-    if "tau" in fit.posterior:
-        blocks.append(_spread_table(fit, choice))
-    return Section("Drivers", tuple(blocks))
-
-
-def _effects_table(fit: Fit, choice: IntervalChoice) -> Table:
-    effects = driver_effects(fit)["pooled"]
-    dim = outcome_dim(fit.spec)
-    ordered = effects.transpose(*_DRAWS, names.DRIVER, dim)
-    summary = choice.table(ordered)
-    intervals = choice.intervals(ordered)
-    after = words.decimals(intervals)
-    outcomes = [str(label) for label in effects[dim].values]
-    n = len(outcomes)
-    return Table(
-        name="drivers",
-        caption=f"Points that go with each driver, mean over the countries ({choice.words}).",
-        header=("Driver", "Difference", *(words.capital(outcome) for outcome in outcomes)),
-        rows=tuple(
-            (label, per, *(words.estimate(i, after) for i in intervals[d * n : (d + 1) * n]))
-            for d, (label, per) in enumerate(_labels(effects))
-        ),
-        csv=summary.to_csv(),
-        n_labels=2,
-    )
-
-
-def _driver_contrast_table(fit: Fit, choice: IntervalChoice) -> Table:
-    contrast = driver_contrast(fit)["pooled"]
-    order = [dim for dim in contrast.dims if dim not in (*_DRAWS, names.DRIVER)]
-    contrast = contrast.transpose(*_DRAWS, names.DRIVER, *order)
-    summary = choice.table(contrast)
-    intervals = choice.intervals(contrast)
-    after = words.decimals(intervals)
-    first, second = forms_of(fit)
-    labels = [
-        (label, per, *rest)
-        for label, per in _labels(contrast)
-        for rest in ([(str(s),) for s in contrast[order[0]].values] if order else [()])
-    ]
-    return Table(
-        name="driver_contrast",
-        caption=f"Which drivers go more with {second} than with {first} co-production: "
-        f"difference in points ({choice.words}).",
-        header=(
-            "Driver",
-            "Difference",
-            *(words.capital(str(dim)) for dim in order),
-            f"{words.capital(second)} minus {first}",
-            f"Probability that {second} is higher",
-        ),
-        rows=tuple(
-            (*label, words.estimate(interval, after), words.probability(row.p_positive))
-            for label, interval, row in zip(labels, intervals, _rows(summary), strict=True)
-        ),
-        csv=summary.to_csv(),
-        n_labels=2 + len(order),
-    )
-
-
-def _labels(effects: xr.DataArray) -> list[tuple[str, str]]:
-    return [
-        (str(label), words.unbroken(str(per)))
-        for label, per in zip(effects["label"].values, effects["per"].values, strict=True)
-    ]
-
-
-def _spread_table(fit: Fit, choice: IntervalChoice) -> Table:
-    """Between-country SD of each driver's coefficient: posterior and prior side by side."""
-    dim = outcome_dim(fit.spec)
-    tau = fit.posterior["tau"].transpose(*_DRAWS, names.DRIVER, dim)
-    intervals = choice.intervals(tau)
-    prior = prior_interval(fit, "tau", choice.prob)
-    after = words.decimals(intervals)
-    outcomes = [str(label) for label in tau[dim].values]
-    n = len(outcomes)
-    return Table(
-        name="between_countries",
-        caption=f"How much the associations differ between the {len(fit.countries)} countries: "
-        "SD of the coefficients, in SDs of the outcome per SD or step of the driver "
-        f"({choice.words}; prior: median and equal-tailed interval).",
-        header=("Driver", *(words.capital(outcome) for outcome in outcomes), "Prior"),
-        rows=tuple(
-            (
-                fit.codebook.driver(str(driver)).label,
-                *(words.estimate(i, after) for i in intervals[d * n : (d + 1) * n]),
-                words.estimate(prior, after),
-            )
-            for d, driver in enumerate(tau[names.DRIVER].values)
-        ),
-        csv=choice.table(tau).to_csv(),
     )
 
 

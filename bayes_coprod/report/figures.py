@@ -12,8 +12,10 @@ from matplotlib.figure import Figure
 
 from bayes_coprod.estimands.summarise import IntervalKind
 from bayes_coprod.inference.fit import Fit
-from bayes_coprod.report.collect import choose_interval, collect_drivers, collect_gulf
+from bayes_coprod.report.collect import collect_gulf
 from bayes_coprod.report.data import DriverFigure, GulfFigure, Interval
+from bayes_coprod.report.drivers import collect_drivers
+from bayes_coprod.report.intervals import choose_interval
 
 # Okabe-Ito blue and vermilion differ in grey as well; shape tells the forms apart besides
 _COLOURS = ("#0072B2", "#D55E00")

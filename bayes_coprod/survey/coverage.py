@@ -205,9 +205,15 @@ def _check_weights(survey: Survey) -> Iterator[Finding]:
     weight = survey.data[names.WEIGHT]
     country = survey.data[names.COUNTRY]
     relative = weight / weight.groupby(country, observed=False).transform("mean")
+    total = weight.groupby(country, observed=False).transform("sum")
     problems = {
         "missing": (weight.isna(), "fail", "Give every citizen a weight."),
         "negative": (weight < 0, "fail", "A weight counts citizens; mend or drop the rows."),
+        "zero, as all of their country's are": (
+            total == 0,
+            "fail",
+            "Give that country weights, or read the survey without.",
+        ),
         f"more than {EXTREME_WEIGHT:g} times its country's mean": (
             relative > EXTREME_WEIGHT,
             "warn",

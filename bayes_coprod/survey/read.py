@@ -5,27 +5,35 @@ from __future__ import annotations
 import csv
 import gzip
 import os
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
-import numpy as np
 import pandas as pd
+import pyarrow as pa
 from narwhals.typing import IntoDataFrame
+from pyarrow import csv as pa_csv
 
 from bayes_coprod import names
 from bayes_coprod.errors import SurveyError, make_error
-from bayes_coprod.strict import Scalar
-from bayes_coprod.survey.codebook import Codebook, Driver, Item, load_codebook
+from bayes_coprod.survey.codebook import load_codebook
+from bayes_coprod.survey.entries import Codebook
+from bayes_coprod.survey.match import match_columns
 
 if TYPE_CHECKING:
     import xarray as xr
 
 _DELIMITERS = ",;\t"
 """Tried on the first line; the one that splits it most is the file's."""
+
+_UNREADABLE = (
+    pa.ArrowException, csv.Error, zlib.error, EOFError, OSError, UnicodeError, LookupError,
+)  # fmt: skip
+"""What the libraries say of a file that is truncated, damaged or something else."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +136,7 @@ def read_survey(
         raise make_error(
             SurveyError, place, "there are no citizens", remedy="The file needs one row a citizen."
         )
-    return Survey(book, _match(raw, book, place), origin)
+    return Survey(book, match_columns(raw, book, place), origin)
 
 
 def _wanted_columns(book: Codebook) -> list[str]:
@@ -148,25 +156,26 @@ def _read_file(path: Path, wanted: Sequence[str], encoding: str) -> pd.DataFrame
     if encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
         encoding = "utf-8-sig"  # the same, but a byte order mark is no part of the first name
     try:
-        first = _first_line(path, encoding)
-        delimiter = max(_DELIMITERS, key=first.count)
-        columns = next(csv.reader([first], delimiter=delimiter), [])
-        if not columns:
-            raise pd.errors.EmptyDataError
+        columns, options = _read_header(path, encoding)
         _require_columns(wanted, columns, path.name)
-        return pd.read_csv(
-            path,
-            encoding=encoding,
-            sep=delimiter,
-            usecols=wanted,
-            dtype=str,
-            keep_default_na=False,
-            na_values=[""],
-        )[list(wanted)]
+        # by position, since columns that nobody wants may bear the same name
+        chosen = [str(columns.index(name)) for name in wanted]
+        opened = gzip.open if path.suffix == ".gz" else open
+        with opened(path, "rb") as file:
+            table = pa_csv.read_csv(
+                file,
+                read_options=pa_csv.ReadOptions(encoding=encoding, **options["read"]),
+                parse_options=pa_csv.ParseOptions(newlines_in_values=True, **options["parse"]),
+                convert_options=pa_csv.ConvertOptions(
+                    include_columns=chosen,
+                    column_types=dict.fromkeys(chosen, pa.string()),
+                    strings_can_be_null=True,
+                    null_values=[""],
+                ),
+            )
+        return table.to_pandas().set_axis(list(wanted), axis=1)
     except FileNotFoundError as cause:
         raise make_error(SurveyError, "read_survey", f"there is no file {path}") from cause
-    except pd.errors.EmptyDataError as cause:
-        raise make_error(SurveyError, path.name, "the file is empty") from cause
     except UnicodeDecodeError as cause:
         raise make_error(
             SurveyError,
@@ -174,7 +183,7 @@ def _read_file(path: Path, wanted: Sequence[str], encoding: str) -> pd.DataFrame
             f"byte {cause.start} is not {encoding} text",
             remedy="Give the file's encoding, for example encoding='latin-1' or 'cp1252'.",
         ) from cause
-    except (pd.errors.ParserError, EOFError, OSError, UnicodeError, LookupError) as cause:
+    except _UNREADABLE as cause:
         raise make_error(
             SurveyError,
             path.name,
@@ -183,15 +192,36 @@ def _read_file(path: Path, wanted: Sequence[str], encoding: str) -> pd.DataFrame
         ) from cause
 
 
-def _first_line(path: Path, encoding: str) -> str:
+def _read_header(path: Path, encoding: str) -> tuple[list[str], dict[str, dict[str, Any]]]:
+    """Names of the columns, and how to read what comes after them."""
     opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding=encoding) as file:
-        return file.readline().rstrip("\r\n")
+    with opened(path, "rt", encoding=encoding, newline="") as file:
+        delimiter = max(_DELIMITERS, key=file.readline().count)
+        file.seek(0)
+        reader = csv.reader(file, delimiter=delimiter)
+        columns = next(reader, [])
+        if not columns:
+            raise make_error(SurveyError, path.name, "the file is empty")
+        n_lines = reader.line_num
+        first = next(reader, columns)
+    # some programs end every row but the header with a delimiter
+    n_columns = len(columns) + (len(first) == len(columns) + 1 and first[-1] == "")
+    return columns, {
+        "read": {"skip_rows": n_lines, "column_names": [str(i) for i in range(n_columns)]},
+        "parse": {"delimiter": delimiter},
+    }
 
 
 def _read_frame(source: IntoDataFrame, wanted: Sequence[str]) -> pd.DataFrame:
     try:
         frame = nw.from_native(source, eager_only=True)
+    except nw.exceptions.DuplicateError as cause:
+        raise make_error(
+            SurveyError,
+            "read_survey",
+            f"columns of the dataframe have the same name ({cause})",
+            remedy="Give each column a name of its own.",
+        ) from cause
     except TypeError as cause:
         raise make_error(
             SurveyError,
@@ -214,202 +244,3 @@ def _require_columns(wanted: Sequence[str], columns: Sequence[str], place: str) 
                 value=name,
                 available=columns,
             )
-
-
-def _match(raw: pd.DataFrame, book: Codebook, place: str) -> pd.DataFrame:
-    """Raw columns -> the data of a Survey, in the codebook's order."""
-    data: dict[str, Any] = {
-        names.CITIZEN: (
-            raw[book.citizen].map(_spelling)
-            if book.citizen is not None
-            else pd.Series(np.arange(1, len(raw) + 1)).astype(str)
-        ),
-        names.COUNTRY: _match_country(raw[book.country], book, place),
-    }
-    if book.weight is not None:
-        data[names.WEIGHT] = _match_numbers(raw[book.weight], book.missing, place)
-    for entry in book.entries:
-        column = raw[entry.column]
-        missing = (*book.missing, *entry.missing)
-        if isinstance(entry, Driver) and entry.kind == "numeric":
-            data[entry.name] = _match_numbers(column, missing, place, entry.bounds)
-        elif isinstance(entry, Driver) and entry.kind == "binary":
-            data[entry.name] = _match_binary(column, entry, missing, place)
-        else:
-            ordered = isinstance(entry, Item) or entry.kind == "ordered"
-            codes = _match_codes(column, entry.categories, missing, place)
-            data[entry.name] = pd.Categorical.from_codes(codes, entry.levels, ordered=ordered)
-    return pd.DataFrame(data)
-
-
-def _spelling(value: object) -> str:
-    """How a cell is written: 1.0 as 1, text without the blanks around it."""
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        return str(int(value))
-    return str(value).strip()
-
-
-def _is_same(spelling: str, choice: Scalar) -> bool:
-    """Whether a cell says what the codebook says; numbers compare as numbers."""
-    if isinstance(choice, str):
-        return spelling == choice.strip()
-    try:
-        return float(spelling) == float(choice)
-    except ValueError:
-        return False
-
-
-def _refuse(column: pd.Series, bad: np.ndarray, problem: str, place: str, **more: Any) -> None:
-    """Raise on the first of the bad rows (boolean, (citizen,)), if there is any."""
-    rows = np.flatnonzero(bad)
-    if len(rows):
-        value = _spelling(column.iloc[rows[0]])
-        others = f" ({len(rows):,} such rows)" if len(rows) > 1 else ""
-        raise make_error(
-            SurveyError,
-            f"{place}, column {column.name!r}, row {rows[0] + 1}",
-            f"{value!r} {problem}{others}",
-            value=value,
-            **more,
-        )
-
-
-def _recode(
-    column: pd.Series, missing: Sequence[Scalar], recode: Callable[[str], float]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Recode cell by cell, each distinct value once.
-
-    Returns the recoded values, (citizen,), NaN where missing, and where `recode` gave NaN to a
-    cell that is not missing.
-    """
-    codes, distinct = pd.factorize(column)
-    recoded = np.full(len(distinct) + 1, np.nan)  # the last one serves code -1, an empty cell
-    unknown = np.zeros(len(distinct) + 1, dtype=bool)
-    for i, value in enumerate(distinct):
-        spelling = _spelling(value)
-        if spelling == "" or any(_is_same(spelling, m) for m in missing):
-            continue
-        recoded[i] = recode(spelling)
-        unknown[i] = np.isnan(recoded[i])
-    return recoded[codes], unknown[codes]
-
-
-def _match_codes(
-    column: pd.Series, categories: Sequence[Scalar], missing: Sequence[Scalar], place: str
-) -> np.ndarray:
-    """Position of each cell among the categories, -1 where missing."""
-
-    def position(spelling: str) -> float:
-        found = [i for i, category in enumerate(categories) if _is_same(spelling, category)]
-        return found[0] if found else np.nan
-
-    values, unknown = _recode(column, missing, position)
-    _refuse(
-        column,
-        unknown,
-        "is not in the codebook",
-        place,
-        available=categories,
-        remedy="Add it to the categories, or to the missing values.",
-    )
-    return np.where(np.isnan(values), -1, values).astype(int)
-
-
-def _match_binary(
-    column: pd.Series, driver: Driver, missing: Sequence[Scalar], place: str
-) -> np.ndarray:
-    """1.0 where a value means yes, 0.0 where it means no, NaN where missing."""
-    negative: set[str] = set()
-
-    def answer(spelling: str) -> float:
-        if any(_is_same(spelling, yes) for yes in driver.yes):
-            return 1.0
-        if driver.no and not any(_is_same(spelling, no) for no in driver.no):
-            return np.nan
-        negative.add(spelling)
-        return 0.0
-
-    values, unknown = _recode(column, missing, answer)
-    _refuse(
-        column,
-        unknown,
-        "means neither yes nor no",
-        place,
-        available=(*driver.yes, *driver.no),
-        remedy=f"Add it to yes, no or missing of [drivers.{driver.name}].",
-    )
-    if len(negative) > 1 and not driver.no:
-        raise make_error(
-            SurveyError,
-            f"{place}, column {column.name!r}",
-            f"several values may mean no: {', '.join(map(repr, sorted(negative)))}",
-            remedy=f"List those that do as `no = [...]` in [drivers.{driver.name}], "
-            "and the others as missing.",
-        )
-    return values
-
-
-def _match_numbers(
-    column: pd.Series,
-    missing: Sequence[Scalar],
-    place: str,
-    bounds: tuple[float, float] | None = None,
-) -> np.ndarray:
-    """Numbers, NaN where missing."""
-
-    def number(spelling: str) -> float:
-        try:
-            value = float(spelling)
-        except ValueError:
-            return np.nan
-        return value if np.isfinite(value) else np.nan
-
-    values, unknown = _recode(column, missing, number)
-    _refuse(
-        column,
-        unknown,
-        "is not a number",
-        place,
-        remedy="Write numbers with a decimal point; add what means no answer to missing.",
-    )
-    if bounds is not None:
-        low, high = bounds
-        _refuse(
-            column,
-            (values < low) | (values > high),
-            f"is outside the bounds {low:g} to {high:g}",
-            place,
-            remedy="Mend the value, widen the bounds, or add it to missing.",
-        )
-    return values
-
-
-def _match_country(column: pd.Series, book: Codebook, place: str) -> pd.Categorical:
-    """Countries by name, in the codebook's order where it lists them, else sorted."""
-    codes, distinct = pd.factorize(column)
-    spellings = [_spelling(value) for value in distinct]
-    empty = np.array([*(s == "" for s in spellings), True])[codes]
-    _refuse(
-        column.astype(object).where(column.notna(), ""),
-        empty,
-        "is no country: the cell is empty",
-        place,
-        remedy="Every citizen needs a country; drop the rows without one.",
-    )
-    if book.country_labels:
-        known = np.array([s in book.country_labels for s in spellings])
-        _refuse(
-            column,
-            ~known[codes],
-            "is not in the codebook's [country] labels",
-            place,
-            available=book.country_labels,
-            remedy="Add it, or drop its rows.",
-        )
-        labelled = [book.country_labels[s] for s in spellings]
-        order = [name for name in book.country_labels.values() if name in labelled]
-    else:
-        labelled = spellings
-        order = sorted(set(spellings))
-    position = np.array([order.index(name) for name in labelled])
-    return pd.Categorical.from_codes(position[codes], order)

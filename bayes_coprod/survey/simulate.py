@@ -21,7 +21,8 @@ from scipy.special import expit, roots_hermite
 
 from bayes_coprod import names
 from bayes_coprod.errors import SurveyError, make_error
-from bayes_coprod.survey.codebook import Codebook, Driver, load_codebook
+from bayes_coprod.survey.codebook import load_codebook
+from bayes_coprod.survey.entries import Codebook, Driver
 from bayes_coprod.survey.read import Survey, read_survey
 
 _FIVE_NATIONS = {"CZ": 1003, "DK": 990, "FR": 958, "DE": 1000, "UK": 1000}
@@ -63,7 +64,8 @@ def simulate_survey(
     Raises
     ------
     SurveyError
-        If `missing` names neither an item nor a driver, or the citizens do not fit the codebook.
+        If `missing` names neither an item nor a driver, the citizens do not fit the codebook or
+        miss a driver, or the truth lacks one of their countries or coefficients.
     """
     entries = {entry.name: entry for entry in codebook.entries}
     for name in missing or {}:
@@ -80,13 +82,12 @@ def simulate_survey(
     for item in codebook.items:
         frame[item.column] = item.categories[0]
     complete = read_survey(frame, codebook)
+    truth = _fitting_truth(truth, complete)
 
     raw = _columns(complete.data, codebook.drivers)  # (citizen, coefficient)
     mean, sd = _centre_and_scale(raw, codebook.drivers)
     country = complete.data[names.COUNTRY].cat.codes.to_numpy()
-    truth = truth.sel(country=list(complete.countries)).assign(
-        column_mean=(names.COEFFICIENT, mean), column_sd=(names.COEFFICIENT, sd)
-    )
+    truth = truth.assign(column_mean=(names.COEFFICIENT, mean), column_sd=(names.COEFFICIENT, sd))
 
     x = (raw - mean) / sd
     # theta = b0[c] + B[c] x + eps, (citizen, form)
@@ -200,9 +201,48 @@ def true_index(survey: Survey) -> xr.DataArray:
     )
 
 
+def _fitting_truth(truth: xr.Dataset, complete: Survey) -> xr.Dataset:
+    """The truth for the survey's countries and coefficients, in their order."""
+    drivers = complete.codebook.drivers
+    for driver in drivers:
+        if complete.data[driver.name].isna().any():
+            raise make_error(
+                SurveyError,
+                "simulate_survey",
+                f"citizens have no value of {driver.name!r}",
+                remedy="Give them all one; `missing` loses some after the answers are drawn.",
+            )
+    wanted = {names.COUNTRY: list(complete.countries), names.COEFFICIENT: _labels(drivers)}
+    for dim, labels in wanted.items():
+        known = [str(label) for label in truth[dim].values]
+        for label in labels:
+            if label not in known:
+                raise make_error(
+                    SurveyError,
+                    "simulate_survey",
+                    f"the truth lacks the {dim} {label!r}",
+                    value=label,
+                    available=known,
+                )
+    return truth.sel(wanted)
+
+
+def _labels(drivers: tuple[Driver, ...]) -> list[str]:
+    """Names of the columns that drivers take."""
+    return [
+        label
+        for driver in drivers
+        for label in (
+            [names.contrast_label(driver.name, j) for j in range(1, len(driver.levels))]
+            if driver.kind == "categorical"
+            else [driver.name]
+        )
+    ]
+
+
 def _columns(data: pd.DataFrame, drivers: tuple[Driver, ...]) -> np.ndarray:
     """Drivers as numbers before centring, (citizen, coefficient), NaN where missing."""
-    columns = []
+    columns = [np.empty((len(data), 0))]
     for driver in drivers:
         if driver.kind in ("numeric", "binary"):
             columns.append(data[driver.name].to_numpy(dtype=float)[:, None])
@@ -220,14 +260,10 @@ def _centre_and_scale(
     raw: np.ndarray, drivers: tuple[Driver, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean of each column, and its SD where a coefficient is per SD, else 1."""
-    per_sd = np.concatenate(
-        [
-            [driver.kind in ("numeric", "ordered")]
-            * (len(driver.levels) - 1 if driver.kind == "categorical" else 1)
-            for driver in drivers
-        ]
-    )
-    return np.nanmean(raw, axis=0), np.where(per_sd, np.nanstd(raw, axis=0), 1.0)
+    per_sd = [
+        driver.kind in ("numeric", "ordered") for driver in drivers for _ in _labels((driver,))
+    ]
+    return raw.mean(axis=0), np.where(per_sd, raw.std(axis=0), 1.0)
 
 
 def _linear_predictor(truth: xr.Dataset, x: np.ndarray, country: np.ndarray) -> np.ndarray:

@@ -65,7 +65,7 @@ def test_good_draws_pass_every_check_without_a_remedy(good):
 
 @pytest.mark.parametrize(
     ("shift", "status", "words"),
-    [(0.3, "warn", "agree only roughly"), (3.0, "fail", "disagree")],
+    [(0.45, "warn", "agree only roughly"), (3.0, "fail", "disagree")],
 )
 def test_a_chain_that_is_elsewhere_shows_in_r_hat(good, rng, shift, status, words):
     draws = rng.normal(size=(CHAINS, DRAWS))
@@ -85,6 +85,7 @@ def test_r_hat_is_unknown_with_fewer_than_four_chains(good):
     assert "chains=4" in found.remedy
 
 
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 def test_a_quantity_that_does_not_move_is_unknown_not_pass(good):
     found = check(spoil(good, np.ones((CHAINS, DRAWS))))
     assert found["R-hat"].status == "unknown"
@@ -122,9 +123,7 @@ def test_limits_of_the_effective_sample_size_grow_with_the_chains(good, rng):
     assert check(many)[BULK].limit == 800
 
 
-@pytest.mark.parametrize(
-    ("count", "status"), [(0, "pass"), (1, "warn"), (4, "warn"), (5, "fail")]
-)
+@pytest.mark.parametrize(("count", "status"), [(0, "pass"), (1, "warn"), (4, "warn"), (5, "fail")])
 def test_one_divergence_warns_and_more_than_one_in_a_thousand_fail(good, count, status):
     diverging = good["sample_stats"]["diverging"]
     diverging[1, :count] = True

@@ -77,7 +77,9 @@ def test_gap_keeps_its_sign_when_the_items_change_places(
     small_book["items"] = dict(reversed(small_book["items"].items()))
     fit = random_fit(read_survey(small_frame, small_book))
     levels = country_levels(fit)
-    assert gap(fit).equals(levels.sel(form="alone", drop=True) - levels.sel(form="together", drop=True))
+    assert gap(fit).equals(
+        levels.sel(form="alone", drop=True) - levels.sel(form="together", drop=True)
+    )
 
 
 def test_gap_of_one_form_is_refused(small, random_fit):

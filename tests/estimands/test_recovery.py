@@ -50,7 +50,7 @@ def test_effects_have_the_signs_of_the_truth(five, fit):
         assert share > 0.99 if sign > 0 else share < 0.01
 
 
-def test_interval_widths_fall_with_the_citizens(fit):
+def test_levels_are_as_sure_as_means_over_the_countrys_citizens(fit):
     sd = country_levels(fit).std(("chain", "draw"))
     noise = fit.posterior["residual_sd"].mean(("chain", "draw")) * fit.design["outcome_sd"]
     n = np.bincount(fit.design["country_index"].values)

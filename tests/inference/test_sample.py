@@ -51,9 +51,7 @@ def test_residual_sd_and_correlation_are_those_of_the_residuals(flat_fit):
     n_lost = 3 * x.shape[1]
     sd = np.sqrt((residuals**2).sum(axis=0) / (len(residuals) - n_lost))
     rho = np.corrcoef(residuals.T)[0, 1]
-    np.testing.assert_allclose(
-        posterior["residual_sd"].mean(("chain", "draw")), sd, rtol=0.02
-    )
+    np.testing.assert_allclose(posterior["residual_sd"].mean(("chain", "draw")), sd, rtol=0.02)
     assert float(posterior["rho"].mean()) == pytest.approx(rho, abs=0.02)
 
 
@@ -69,9 +67,7 @@ def test_nobody_is_lost_silently(five, fit):
     out = design["without_driver"] + design["without_outcome"]
     in_fit = np.bincount(design["country_index"].values)
     np.testing.assert_array_equal(design["asked"] - out, in_fit)
-    np.testing.assert_array_equal(
-        design["asked"], five.data["country"].value_counts(sort=False)
-    )
+    np.testing.assert_array_equal(design["asked"], five.data["country"].value_counts(sort=False))
     drivers = [driver.name for driver in five.codebook.drivers]
     without = five.data[drivers].isna().any(axis=1).groupby(five.data["country"]).sum()
     np.testing.assert_array_equal(design["without_driver"], without)

@@ -1,7 +1,9 @@
 """The model's density against the stated priors and likelihood, written a second time in SciPy.
 
 The sampler's coordinates are the model's own business: whatever they are, the density over them
-must be that of the stated parameters times the Jacobian, which is taken here by differences.
+must be that of the stated parameters times the Jacobian, which is taken here by differences. The
+informed form has one more parameter a coefficient, the auxiliary centre m ~ N(beta, tau^2 / C),
+which no other parameter depends on.
 """
 
 from itertools import combinations
@@ -13,6 +15,7 @@ from pytensor.compile.mode import Mode
 from scipy import stats
 from scipy.special import betaln
 
+from bayes_coprod.inference.pilot import fit_pilot
 from bayes_coprod.model.build import build_model, log_density_at, named_quantities
 from bayes_coprod.model.design import make_design
 from bayes_coprod.model.varying import Evidence, zero_sum_contrasts
@@ -32,7 +35,7 @@ def make_evidence(spec, design, n_varying, rng):
     """Evidence that has nothing to do with the data: the posterior must not depend on it."""
     if spec.parametrisation != "informed" or spec.pooling != "partial":
         return None
-    shape = (design["y"].shape[1], 1 + n_varying, design.sizes["country"] - 1)
+    shape = (design.sizes["country"], design["y"].shape[1], 1 + n_varying)
     return Evidence(rng.normal(size=shape), rng.choice([0.0, 20.0, 1000.0], size=shape))
 
 
@@ -89,6 +92,18 @@ def stated_parameters(spec, columns, named):
     return stated
 
 
+def auxiliary_centre(evidence, columns, tau_of, named, free):
+    """Centre m of the informed form, from b = s^2 (w estimate + m / tau^2) + s z; with its prior."""
+    slopes = named["tau"][:, tau_of] if tau_of else named["b"][0, :, :0]
+    tau = np.column_stack([named["tau_intercept"], slopes])
+    b = np.concatenate([named["b_intercept"][..., None], named["b"][:, :, columns]], axis=-1)
+    s2 = 1 / (evidence.precision + tau**-2)
+    m = (b - np.sqrt(s2) * free["z_b"]) / s2 - evidence.precision * evidence.estimate
+    centre = m[0] * tau**2
+    prior = stats.norm(b.mean(axis=0), tau / np.sqrt(len(b)))
+    return centre, prior.logpdf(centre).sum()
+
+
 def log_prior(spec, stated, tau_of):
     total = 0.0
     for name in ("intercept", "beta", "residual_sd", "tau_intercept", "tau"):
@@ -123,8 +138,7 @@ def log_lkj(spec):
         matrix = correlation(rho)
         d = len(matrix)
         constant = sum(
-            (d - k)
-            * ((2 * eta - 2 + d - k) * np.log(2) + betaln(*2 * [eta + (d - k - 1) / 2]))
+            (d - k) * ((2 * eta - 2 + d - k) * np.log(2) + betaln(*2 * [eta + (d - k - 1) / 2]))
             for k in range(1, d)
         )
         return (eta - 1) * np.linalg.slogdet(matrix)[1] - constant
@@ -194,8 +208,10 @@ def test_density_is_priors_times_likelihood_times_jacobian(case, small, index_sp
     coordinates = Coordinates(build_model(spec, small.codebook, design, evidence))
 
     def parameters(vector):
-        named, _ = coordinates.evaluate(vector)
+        named, free = coordinates.evaluate(vector)
         stated = stated_parameters(spec, columns, named)
+        if evidence is not None:
+            stated["centre"], _ = auxiliary_centre(evidence, columns, tau_of, named, free)
         return np.concatenate([np.ravel(value) for value in stated.values()])
 
     vector = rng.normal(0, 0.7, coordinates.size)
@@ -206,6 +222,8 @@ def test_density_is_priors_times_likelihood_times_jacobian(case, small, index_sp
         + log_likelihood(spec, design, named)
         + log_jacobian(parameters, vector)
     )
+    if evidence is not None:
+        expected += auxiliary_centre(evidence, columns, tau_of, named, free)[1]
 
     assert float(coordinates.log_density(coordinates.point(vector))) == pytest.approx(
         expected, rel=1e-8, abs=1e-5
@@ -261,10 +279,29 @@ def test_permuting_countries_leaves_the_density_unchanged(
     contrasts = zero_sum_contrasts(3)
     # d = H' z, permuted, and back to contrasts: z' = H P H' z
     turn = contrasts @ contrasts.T[order]
-    turned = draw | {"z_gamma": draw["z_gamma"] @ turn.T}
+    turned = draw | {"z_gamma": np.tensordot(turn, draw["z_gamma"], 1)}
 
     assert log_density_at(second, turned) == pytest.approx(log_density_at(first, draw), rel=1e-12)
     assert log_density_at(second, draw) != pytest.approx(log_density_at(first, draw), abs=0.1)
+
+
+def test_permuting_countries_leaves_the_informed_density_unchanged(
+    small_frame, small_book, small, index_spec, rng
+):
+    spec = index_spec()
+    order = [2, 0, 1]
+    small_book["country"]["labels"] = {small.countries[c]: small.countries[c] for c in order}
+    models = []
+    for survey in (small, read_survey(small_frame, small_book)):
+        design = make_design(survey, spec)
+        pilot = fit_pilot(spec, survey.codebook, design)
+        models.append(build_model(spec, survey.codebook, design, pilot))
+    coordinates = Coordinates(models[0])
+    _, draw = coordinates.evaluate(rng.normal(size=coordinates.size))
+    turned = draw | {"z_b": draw["z_b"][order]}
+    assert log_density_at(models[1], turned) == pytest.approx(
+        log_density_at(models[0], draw), rel=1e-12
+    )
 
 
 def test_permuting_citizens_leaves_the_density_unchanged(

@@ -151,7 +151,9 @@ def test_missing_file_and_broken_toml_are_refused(tmp_path):
 
 def test_a_refusal_names_the_file(tmp_path):
     (tmp_path / "mine.toml").write_text('name = "a"\nlikelihood = "index"\npoolng = "none"\n')
-    with pytest.raises(SpecError, match=r"^mine\.toml: unknown key 'poolng'. Did you mean 'pooling'"):
+    with pytest.raises(
+        SpecError, match=r"^mine\.toml: unknown key 'poolng'. Did you mean 'pooling'"
+    ):
         load_model(tmp_path / "mine.toml")
 
 

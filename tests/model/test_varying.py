@@ -6,46 +6,74 @@ from scipy import stats
 
 from bayes_coprod.model.build import build_model, named_quantities
 from bayes_coprod.model.design import make_design
-from bayes_coprod.model.varying import Evidence, _informed_contrasts, zero_sum_contrasts
+from bayes_coprod.model.varying import Evidence, _informed, zero_sum_contrasts
 
-SHAPE = (2, 3, 4)  # form, 1 + varying, contrast
+COUNTRIES = 4
+SHAPE = (COUNTRIES, 2, 3)  # country, form, 1 + varying
 PY = Mode("py", "fast_compile")
 
 
-def informed_log_density(evidence, tau):
-    """z -> (log density, gamma) of the informed prior at a fixed tau."""
+def informed(tau, mean_prior, evidence):
+    """(z_centre, z_b) -> (log density, coefficients) of the informed prior at a fixed tau."""
     with pm.Model() as model:
-        gamma = _informed_contrasts(pm.math.constant(tau), evidence, SHAPE)
+        b = _informed(pm.math.constant(tau), mean_prior, evidence)
     log_density = model.compile_logp(mode=PY)
-    value = model.compile_fn(gamma, inputs=[model["z_gamma"]], mode=PY)
-    return lambda z: (float(log_density({"z_gamma": z})), value({"z_gamma": z}))
+    value = model.compile_fn(b, inputs=[model["z_centre"], model["z_b"]], mode=PY)
+
+    def evaluate(z_centre, z_b):
+        point = {"z_centre": z_centre, "z_b": z_b}
+        return float(log_density(point)), value(point)
+
+    return evaluate
+
+
+def centre_of(b, z_b, tau, evidence):
+    """The auxiliary centre m, from b = s^2 (w estimate + m / tau^2) + s z."""
+    s2 = 1 / (evidence.precision + 1 / tau**2)
+    return ((b - np.sqrt(s2) * z_b) / s2 - evidence.precision * evidence.estimate) * tau**2
 
 
 @pytest.mark.parametrize("tau", [1e-3, 0.1, 5.0])
 def test_informed_density_is_the_prior_times_the_jacobian(tau, rng):
     precision = rng.choice([0.0, 30.0, 4000.0], size=SHAPE)  # silent, weak and strong data
     evidence = Evidence(rng.normal(size=SHAPE), precision)
-    z = rng.normal(size=SHAPE)
+    location, spread = rng.normal(size=3), rng.uniform(0.5, 2, size=3)
+    evaluate = informed(np.full(SHAPE[1:], tau), (location, spread), evidence)
+    z_centre, z_b = rng.normal(size=SHAPE[1:]), rng.normal(size=SHAPE)
 
-    log_density, gamma = informed_log_density(evidence, np.full((2, 3, 1), tau))(z)
+    log_density, b = evaluate(z_centre, z_b)
 
-    jacobian = 0.5 * np.log(tau**2 / (1 + precision * tau**2)).sum()
-    expected = stats.norm(0, tau).logpdf(gamma).sum() + jacobian
-    assert log_density == pytest.approx(expected, rel=1e-9)
+    m = centre_of(b, z_b, tau, evidence)
+    np.testing.assert_allclose(m, np.broadcast_to(m[0], m.shape), atol=1e-6)  # one for all
+    beta = b.mean(axis=0)
+    gamma = np.tensordot(zero_sum_contrasts(COUNTRIES), b, 1)
+    stated = (
+        stats.norm(location, spread).logpdf(beta).sum()
+        + stats.norm(0, tau).logpdf(gamma).sum()
+        + stats.norm(beta, tau / np.sqrt(COUNTRIES)).logpdf(m[0]).sum()
+    )
+    # the map is linear: z_b -> b given m, and z_centre -> m; (beta, gamma) -> b has sqrt(C)
+    moved = evaluate(z_centre + 1, z_b)[1]
+    slope_of_m = centre_of(moved, z_b, tau, evidence)[0] - m[0]
+    s = np.sqrt(tau**2 / (1 + precision * tau**2))
+    jacobian = np.log(s).sum() + np.log(slope_of_m).sum() - b[0].size * 0.5 * np.log(COUNTRIES)
+    assert log_density == pytest.approx(stated + jacobian, rel=1e-6)
 
 
 @pytest.mark.parametrize("tau", [1e-3, 0.1, 5.0])
 def test_with_exact_evidence_z_is_standard_normal_whatever_tau(tau, rng):
     estimate, precision = rng.normal(size=SHAPE), rng.uniform(10, 5000, size=SHAPE)
-    evaluate = informed_log_density(Evidence(estimate, precision), np.full((2, 3, 1), tau))
+    flat = np.zeros(3), np.full(3, 1e6)
+    evaluate = informed(np.full(SHAPE[1:], tau), flat, Evidence(estimate, precision))
 
-    def log_posterior(z):  # data: estimate ~ Normal(gamma, 1 / sqrt(precision))
-        log_density, gamma = evaluate(z)
-        return log_density - 0.5 * (precision * (estimate - gamma) ** 2).sum()
+    def log_posterior(z):  # data: estimate ~ Normal(b, 1 / sqrt(precision))
+        log_density, b = evaluate(*z)
+        return log_density - 0.5 * (precision * (estimate - b) ** 2).sum()
 
-    a, b = rng.normal(size=SHAPE), rng.normal(size=SHAPE)
-    expected = -0.5 * (a**2).sum() + 0.5 * (b**2).sum()
-    assert log_posterior(a) - log_posterior(b) == pytest.approx(expected, rel=1e-6)
+    one, other = ((rng.normal(size=SHAPE[1:]), rng.normal(size=SHAPE)) for _ in range(2))
+    squares = [sum((part**2).sum() for part in z) for z in (one, other)]
+    expected = -0.5 * (squares[0] - squares[1])
+    assert log_posterior(one) - log_posterior(other) == pytest.approx(expected, rel=1e-3)
 
 
 @pytest.mark.parametrize("n_countries", [2, 5, 14])
@@ -90,8 +118,9 @@ def test_country_coefficients_average_to_beta(index_spec, prior_draw, pooling, p
 
 def test_complete_pooling_gives_every_country_the_same(index_spec, prior_draw):
     _, draw = prior_draw(index_spec(pooling="complete"))
-    assert (draw["b"] == draw["beta"]).all()
-    assert (draw["b_intercept"] == draw["intercept"]).all()
+    assert (draw["b"] == draw["b"][0]).all()
+    assert (draw["b_intercept"] == draw["b_intercept"][0]).all()
+    np.testing.assert_allclose(draw["beta"], draw["b"][0], rtol=1e-12)
     assert not {"tau", "tau_intercept"} & set(draw)
 
 
@@ -130,9 +159,7 @@ def test_deviations_have_the_scale_tau_of_their_driver(small, index_spec):
         priors={"tau_intercept": "uniform(2, 2.0001)", "tau": "uniform(0.5, 0.5001)"},
     )
     model = build_model(spec, small.codebook, make_design(small, spec))
-    b, b_intercept = pm.draw(
-        [model["b"], model["b_intercept"]], draws=4000, random_seed=1, mode=PY
-    )
+    b, b_intercept = pm.draw([model["b"], model["b_intercept"]], draws=4000, random_seed=1, mode=PY)
     # 2 contrasts of variance tau^2 among 3 countries: the sample SD with C - 1 is tau
     for values, tau in ((b_intercept, 2.0), (b[..., [0, 4]], 0.5)):
         scale = np.sqrt(values.var(axis=1, ddof=1).mean(axis=0))

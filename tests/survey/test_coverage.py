@@ -190,7 +190,6 @@ def test_a_weight_beyond_ten_means_of_its_country_warns(blameless, content):
     assert accused(blameless, content) == [("weights", "warn", "30", 1.0)]
 
 
-@pytest.mark.xfail(strict=True, reason="0 / 0: the largest is 'nan times its country's mean'")
 def test_weights_that_are_all_zero_do_not_pass(blameless, content):
     blameless["w"] = 0.0
     assert any(check == "weights" for check, *_ in accused(blameless, content))

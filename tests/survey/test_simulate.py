@@ -229,7 +229,6 @@ def test_a_survey_that_was_read_has_no_true_index():
         true_index(read_survey(citizens, CODEBOOK))
 
 
-@pytest.mark.xfail(strict=True, reason="coefficients are taken by place, not by label")
 def test_the_order_of_the_coefficients_changes_nothing():
     truth, citizens = tiny_truth(woman=1.0, age=-2.0), tiny_citizens(500)
     survey = simulate_survey(truth, citizens, CODEBOOK)
@@ -237,7 +236,6 @@ def test_the_order_of_the_coefficients_changes_nothing():
     pd.testing.assert_frame_equal(permuted.data, survey.data)
 
 
-@pytest.mark.xfail(strict=True, reason="numpy's ValueError: no array to concatenate")
 def test_a_survey_without_drivers_can_be_simulated():
     content = {
         "survey": {"name": "Tiny", "forms": ["alone"]},
@@ -249,7 +247,6 @@ def test_a_survey_without_drivers_can_be_simulated():
     assert len(survey.data) == 80
 
 
-@pytest.mark.xfail(strict=True, reason="NaN > threshold is False: such citizens answer 'never'")
 def test_citizens_without_a_driver_do_not_all_answer_the_lowest():
     citizens = tiny_citizens(500).assign(age=[None] * 250 + [40, 60] * 125)
     try:
@@ -259,7 +256,6 @@ def test_citizens_without_a_driver_do_not_all_answer_the_lowest():
     assert set(survey.data["recycle"][:250].dropna()) != {"never"}
 
 
-@pytest.mark.xfail(strict=True, reason="a KeyError of xarray")
 def test_a_country_that_the_truth_lacks_is_refused():
     with pytest.raises(SurveyError, match="'B'"):
         simulate_survey(tiny_truth().sel(country=["A"]), tiny_citizens(8), CODEBOOK)

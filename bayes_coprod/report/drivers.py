@@ -1,0 +1,178 @@
+"""The drivers section: what goes with each form, and where countries differ."""
+
+from __future__ import annotations
+
+import xarray as xr
+
+from bayes_coprod import names
+from bayes_coprod.errors import SpecError, make_error
+from bayes_coprod.estimands.drivers import ASSOCIATION, driver_contrast, driver_effects
+from bayes_coprod.inference.fit import Fit
+from bayes_coprod.model.design import outcome_dim
+from bayes_coprod.report import words
+from bayes_coprod.report.about import prior_interval
+from bayes_coprod.report.data import Block, DriverFigure, DriverRow, Paragraph, Section, Table
+from bayes_coprod.report.intervals import DRAWS, IntervalChoice, forms_of, rows_of
+
+
+def drivers_section(fit: Fit, choice: IntervalChoice) -> Section:
+    """Say what goes with each driver, and how far countries differ in it."""
+    blocks: list[Block] = [
+        Paragraph(
+            "Points of the index that go with a stated difference in each driver while the other "
+            f"drivers are held. {ASSOCIATION}"
+        )
+    ]
+    if outcome_dim(fit.spec) == names.FORM:
+        blocks.append(collect_drivers(fit, choice))
+    else:
+        sectors = dict.fromkeys(str(sector) for sector in fit.design[names.SECTOR].values)
+        blocks += [collect_drivers(fit, choice, sector=sector) for sector in sectors]
+    blocks.append(_effects_table(fit, choice))
+    if len(forms_of(fit)) == 2:
+        blocks.append(_driver_contrast_table(fit, choice))
+    if "tau" in fit.posterior:
+        blocks.append(_spread_table(fit, choice))
+    return Section("Drivers", tuple(blocks))
+
+
+def _effects_table(fit: Fit, choice: IntervalChoice) -> Table:
+    effects = driver_effects(fit)["pooled"]
+    dim = outcome_dim(fit.spec)
+    ordered = effects.transpose(*DRAWS, names.DRIVER, dim)
+    summary = choice.table(ordered)
+    intervals = choice.intervals(ordered)
+    after = words.decimals(intervals)
+    outcomes = [str(label) for label in effects[dim].values]
+    n = len(outcomes)
+    return Table(
+        name="drivers",
+        caption=f"Points that go with each driver, mean over the countries ({choice.words}).",
+        header=("Driver", "Difference", *(words.capital(outcome) for outcome in outcomes)),
+        rows=tuple(
+            (label, per, *(words.estimate(i, after) for i in intervals[d * n : (d + 1) * n]))
+            for d, (label, per) in enumerate(_labels(effects))
+        ),
+        csv=summary.to_csv(),
+        n_labels=2,
+    )
+
+
+def _driver_contrast_table(fit: Fit, choice: IntervalChoice) -> Table:
+    contrast = driver_contrast(fit)["pooled"]
+    order = [dim for dim in contrast.dims if dim not in (*DRAWS, names.DRIVER)]
+    contrast = contrast.transpose(*DRAWS, names.DRIVER, *order)
+    summary = choice.table(contrast)
+    intervals = choice.intervals(contrast)
+    after = words.decimals(intervals)
+    first, second = forms_of(fit)
+    labels = [
+        (label, per, *rest)
+        for label, per in _labels(contrast)
+        for rest in ([(str(s),) for s in contrast[order[0]].values] if order else [()])
+    ]
+    return Table(
+        name="driver_contrast",
+        caption=f"Which drivers go more with {second} than with {first} co-production: "
+        f"difference in points ({choice.words}).",
+        header=(
+            "Driver",
+            "Difference",
+            *(words.capital(str(dim)) for dim in order),
+            f"{words.capital(second)} minus {first}",
+            f"Probability that {second} is higher",
+        ),
+        rows=tuple(
+            (*label, words.estimate(interval, after), words.probability(row.p_positive))
+            for label, interval, row in zip(labels, intervals, rows_of(summary), strict=True)
+        ),
+        csv=summary.to_csv(),
+        n_labels=2 + len(order),
+    )
+
+
+def _labels(effects: xr.DataArray) -> list[tuple[str, str]]:
+    return [
+        (str(label), words.unbroken(str(per)))
+        for label, per in zip(effects["label"].values, effects["per"].values, strict=True)
+    ]
+
+
+def _spread_table(fit: Fit, choice: IntervalChoice) -> Table:
+    """Between-country SD of each driver's coefficient: posterior and prior side by side."""
+    dim = outcome_dim(fit.spec)
+    tau = fit.posterior["tau"].transpose(*DRAWS, names.DRIVER, dim)
+    intervals = choice.intervals(tau)
+    prior = prior_interval(fit, "tau", choice.prob)
+    after = words.decimals(intervals)
+    outcomes = [str(label) for label in tau[dim].values]
+    n = len(outcomes)
+    return Table(
+        name="between_countries",
+        caption=f"How much the associations differ between the {len(fit.countries)} countries: "
+        "SD of the coefficients, in SDs of the outcome per SD or step of the driver "
+        f"({choice.words}; prior: median and equal-tailed interval).",
+        header=("Driver", *(words.capital(outcome) for outcome in outcomes), "Prior"),
+        rows=tuple(
+            (
+                fit.codebook.driver(str(driver)).label,
+                *(words.estimate(i, after) for i in intervals[d * n : (d + 1) * n]),
+                words.estimate(prior, after),
+            )
+            for d, driver in enumerate(tau[names.DRIVER].values)
+        ),
+        csv=choice.table(tau).to_csv(),
+    )
+
+
+def collect_drivers(fit: Fit, choice: IntervalChoice, *, sector: str | None = None) -> DriverFigure:
+    """Pooled associations of all drivers, in the sector where the model has sectors."""
+    effects = driver_effects(fit)["pooled"]
+    forms = forms_of(fit)
+    sectors = sorted(set(effects[names.SECTOR].values)) if names.SECTOR in effects.coords else []
+    if sector not in (sectors or [None]):
+        raise make_error(
+            SpecError,
+            "drivers figure",
+            f"sector = {sector!r}, and the model "
+            + ("has one figure for each sector" if sectors else "has no sectors"),
+            value=sector,
+            available=sectors or [None],
+        )
+    if sectors:
+        effects = effects.isel({names.OUTCOME: effects[names.SECTOR].isin([sector]).values})
+        forms = tuple(str(form) for form in effects[names.FORM].values)
+    dim = outcome_dim(fit.spec)
+    ordered = effects.transpose(*DRAWS, names.DRIVER, dim)
+    intervals = choice.intervals(ordered)
+    rows = [
+        DriverRow(str(label), str(per), tuple(intervals[i * len(forms) : (i + 1) * len(forms)]))
+        for i, (label, per) in enumerate(
+            zip(effects["label"].values, effects["per"].values, strict=True)
+        )
+    ]
+    if len(forms) == 2:
+        rows.sort(key=lambda row: row.effects[0].mean - row.effects[1].mean)
+        order = f"Those that go most with the {forms[1]} form come first."
+    else:
+        rows.sort(key=lambda row: -row.effects[0].mean)
+        order = ""
+    title = f"Drivers: {sector}" if sector else "Drivers"
+    return DriverFigure(
+        forms=forms,
+        rows=tuple(rows),
+        title=title,
+        caption=f"Points of the index that go with the stated difference in each driver, other "
+        f"drivers held, mean over the countries. Dots are posterior means, bars the "
+        f"{choice.words}. {order}".strip(),
+        alt="For each driver the points that go with it: "
+        + "; ".join(
+            f"{row.label} {row.per}: "
+            + ", ".join(
+                f"{form} {words.number(effect.mean, 1)}"
+                for form, effect in zip(forms, row.effects, strict=True)
+            )
+            for row in rows
+        )
+        + ".",
+    )

@@ -1,0 +1,228 @@
+"""From a codebook's TOML to its nouns: every contradiction is refused by name."""
+
+from __future__ import annotations
+
+from itertools import combinations, product
+from typing import Any
+
+from bayes_coprod import names
+from bayes_coprod.errors import CodebookError, make_error
+from bayes_coprod.strict import Scalar, StrictTable
+from bayes_coprod.survey.entries import KINDS, Codebook, Driver, Item, Kind, is_ambiguous
+
+
+def parse_codebook(table: StrictTable) -> Codebook:
+    """Make a codebook of a TOML file's content, or refuse it by name."""
+    survey = table.table("survey")
+    country = table.table("country")
+    weight = table.table("weight", {})
+    missing = table.table("missing", {})
+    forms = survey.texts("forms")
+    if not 1 <= len(forms) <= 2 or len(set(forms)) < len(forms):
+        raise make_error(
+            CodebookError,
+            survey.place,
+            f"forms = {list(forms)} are {len(forms)}",
+            remedy="A survey has one form or two different ones; the gap is first minus second.",
+        )
+    labels = country.table("labels", {})
+    codebook = Codebook(
+        name=survey.text("name"),
+        synthetic=survey.flag("synthetic", False),
+        source=survey.text("source", ""),
+        forms=forms,
+        citizen=survey.text("citizen", None),
+        country=country.text("column"),
+        country_labels={key: labels.text(key) for key in list(labels.content)},
+        weight=weight.text("column", None),
+        missing=missing.scalars("values", ()),
+        items=tuple(_parse_item(n, t, forms) for n, t in table.tables("items").items()),
+        drivers=tuple(_parse_driver(n, t) for n, t in table.tables("drivers").items()),
+        place=table.place,
+    )
+    for part in (table, survey, country, weight, missing):
+        part.finish()
+    _check_names(codebook)
+    return codebook
+
+
+def _parse_item(name: str, table: StrictTable, forms: tuple[str, ...]) -> Item:
+    categories = _parse_categories(table)
+    item = Item(
+        name=name,
+        column=table.text("column", name),
+        label=table.text("label", name),
+        form=table.choice("form", forms),
+        sector=table.text("sector", None),
+        categories=categories,
+        takes_part_from=table.take(
+            "takes_part_from", (str, int, float), categories[1], "one of the categories"
+        ),
+        missing=table.scalars("missing", ()),
+    )
+    table.finish()
+    if item.takes_part_from not in categories[1:]:
+        raise make_error(
+            CodebookError,
+            table.place,
+            f"takes_part_from = {item.takes_part_from!r} is no category above the lowest",
+            value=item.takes_part_from,
+            available=categories[1:],
+        )
+    return item
+
+
+def _parse_categories(table: StrictTable) -> tuple[Scalar, ...]:
+    categories = table.scalars("categories")
+    if len(categories) < 2 or any(is_ambiguous(a, b) for a, b in combinations(categories, 2)):
+        raise make_error(
+            CodebookError,
+            table.place,
+            f"categories = {list(categories)} are not two or more different values",
+            remedy="Name every answer once, the lowest first.",
+        )
+    return categories
+
+
+def _parse_driver(name: str, table: StrictTable) -> Driver:
+    kind: Kind = table.choice("kind", KINDS)
+    given: dict[str, Any] = {}
+    if kind in ("categorical", "ordered"):
+        given["categories"] = _parse_categories(table)
+    if kind == "categorical":
+        categories = given["categories"]
+        given["reference"] = table.take(
+            "reference", (str, int, float), categories[0], "one of the categories"
+        )
+        if given["reference"] not in categories:
+            raise make_error(
+                CodebookError,
+                table.place,
+                f"reference = {given['reference']!r} is no category",
+                value=given["reference"],
+                available=categories,
+            )
+    if kind == "binary":
+        given["yes"] = table.scalars("yes")
+        given["no"] = table.scalars("no", ())
+        if not given["yes"] or any(is_ambiguous(*p) for p in product(given["yes"], given["no"])):
+            raise make_error(
+                CodebookError,
+                table.place,
+                f"yes = {list(given['yes'])} and no = {list(given['no'])} do not tell two groups",
+                remedy="Name at least one value that means yes, and none twice.",
+            )
+    if kind == "numeric":
+        given["unit"] = table.text("unit", "")
+        given["report_per"] = table.number("report_per", None)
+        given["bounds"] = _parse_bounds(table)
+        if given["report_per"] is not None and given["report_per"] <= 0:
+            raise make_error(
+                CodebookError,
+                table.place,
+                f"report_per = {given['report_per']:g} is not positive",
+                remedy="Give the amount that effects are quoted for, such as 10 for ten years.",
+            )
+    driver = Driver(
+        name=name,
+        column=table.text("column", name),
+        label=table.text("label", name),
+        kind=kind,
+        changeable=table.flag("changeable", False),
+        missing=table.scalars("missing", ()),
+        **given,
+    )
+    table.finish()
+    return driver
+
+
+def _parse_bounds(table: StrictTable) -> tuple[float, float] | None:
+    bounds = table.scalars("bounds", ())
+    if not bounds:
+        return None
+    if len(bounds) != 2 or isinstance(bounds[0], str) or isinstance(bounds[1], str):
+        raise make_error(
+            CodebookError,
+            table.place,
+            f"bounds = {list(bounds)} are not two numbers",
+            remedy="Give [smallest, largest].",
+        )
+    low, high = float(bounds[0]), float(bounds[1])
+    if low >= high:
+        raise make_error(
+            CodebookError,
+            table.place,
+            f"bounds = {list(bounds)} leave no room",
+            remedy="Give [smallest, largest].",
+        )
+    return low, high
+
+
+def _check_names(codebook: Codebook) -> None:
+    """Refuse what is said twice or cannot be told apart."""
+    place = codebook.place
+    if not codebook.items:
+        raise make_error(
+            CodebookError, place, "there is no item", remedy="Add a table [items.NAME]."
+        )
+    entries = codebook.entries
+    seen: set[str] = set()
+    for entry in entries:
+        if entry.name in names.RESERVED or entry.name in seen:
+            why = "is the package's own" if entry.name in names.RESERVED else "stands twice"
+            raise make_error(
+                CodebookError,
+                place,
+                f"the name {entry.name!r} {why}",
+                remedy="Choose another and give `column` if the file calls it so.",
+            )
+        seen.add(entry.name)
+    columns = [entry.column for entry in entries] + [
+        column
+        for column in (codebook.country, codebook.citizen, codebook.weight)
+        if column is not None
+    ]
+    for column in columns:
+        if columns.count(column) > 1:
+            raise make_error(
+                CodebookError,
+                place,
+                f"the column {column!r} is used {columns.count(column)} times",
+                remedy="Each column of the file has one meaning.",
+            )
+    labels = list(codebook.country_labels.values())
+    for label in labels:
+        if labels.count(label) > 1:
+            raise make_error(
+                CodebookError,
+                f"{place} [country]",
+                f"{labels.count(label)} labels are {label!r}",
+                remedy="Each country has one value in the file; recode the file to merge two.",
+            )
+    for form in codebook.forms:
+        if not any(item.form == form for item in codebook.items):
+            raise make_error(
+                CodebookError,
+                place,
+                f"no item has the form {form!r}",
+                remedy="Drop the form from [survey] forms, or give it items.",
+            )
+    if codebook.sectors and any(item.sector is None for item in codebook.items):
+        item = next(item for item in codebook.items if item.sector is None)
+        raise make_error(
+            CodebookError,
+            place,
+            f"item {item.name!r} has no sector while others have one",
+            available=codebook.sectors,
+            remedy="Give every item a sector, or none.",
+        )
+    for entry in entries:
+        answers = [*entry.categories, *getattr(entry, "yes", ()), *getattr(entry, "no", ())]
+        for value in (*codebook.missing, *entry.missing):
+            if any(is_ambiguous(value, answer) for answer in answers):
+                raise make_error(
+                    CodebookError,
+                    place,
+                    f"{value!r} is both an answer to {entry.name!r} and a missing value",
+                    remedy="Take it out of one of the two lists.",
+                )
