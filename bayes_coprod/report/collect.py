@@ -119,27 +119,40 @@ def collect_gulf(fit: Fit, choice: IntervalChoice) -> GulfFigure:
 def _headline(
     fit: Fit, choice: IntervalChoice, levels: xr.DataArray, gulf: xr.DataArray | None
 ) -> str:
+    countries = f"In these {words.count(len(fit.countries))} countries"
+    if gulf is not None and names.SECTOR in gulf.dims:
+        first, second = forms_of(fit)
+        gaps = choice.intervals(country_mean(gulf))
+        after = words.decimals(gaps)
+        by_sector = [
+            f"{words.number(gap_.mean, after)} points in {sector} ({words.span(gap_, after)})"
+            for sector, gap_ in zip(gulf[names.SECTOR].values, gaps, strict=True)
+        ]
+        return (
+            f"{countries} {first} co-production lies above {second} co-production by "
+            f"{words.listed(by_sector)}; in brackets the {choice.short}."
+        )
     means = choice.intervals(country_mean(levels))
     after = words.decimals(means)
     outcomes = [str(label) for label in levels[outcome_dim(fit.spec)].values]
-    averages = words.listed(
-        [
-            f"{outcome} co-production {'averages ' if i == 0 else ''}"
-            f"{words.number(mean.mean, after)}{' of 100 points' if i == 0 else ''}"
-            for i, (outcome, mean) in enumerate(zip(outcomes, means, strict=True))
-        ]
-    )
-    said = f"In these {words.count(len(fit.countries))} countries {averages}"
-    if gulf is None or names.SECTOR in gulf.dims:
+    if gulf is None:
         return (
-            f"{said} ({choice.short}: "
-            + "; ".join(
-                f"{outcome} {words.span(mean, after)}"
-                for outcome, mean in zip(outcomes, means, strict=True)
+            f"{countries} the index averages "
+            + words.listed(
+                [
+                    f"{words.number(mean.mean, after)} points for {outcome} "
+                    f"({words.span(mean, after)})"
+                    for outcome, mean in zip(outcomes, means, strict=True)
+                ]
             )
-            + ")."
+            + f" of 100; in brackets the {choice.short}."
         )
-    return f"{said}: {_said_of_gulf(fit, choice, gulf)}"
+    first, second = outcomes
+    return (
+        f"{countries} {first} co-production averages {words.number(means[0].mean, after)} of 100 "
+        f"points and {second} co-production {words.number(means[1].mean, after)}: "
+        f"{_said_of_gulf(fit, choice, gulf)}"
+    )
 
 
 def _said_of_gulf(fit: Fit, choice: IntervalChoice, gulf: xr.DataArray) -> str:

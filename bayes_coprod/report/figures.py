@@ -95,7 +95,9 @@ def plot_drivers(
 def draw_gulf(data: GulfFigure) -> Figure:
     """Draw the gulf figure."""
     with mpl.rc_context(_STYLE):
-        figure, axes = _rows_figure([row.place for row in data.rows], lines_a_row=1.9)
+        figure, axes = _rows_figure(
+            [row.place for row in data.rows], lines_a_row=1.9, room_above=1.0
+        )
         for y, row in enumerate(data.rows):
             axes.plot(
                 [row.second.mean, row.first.mean], [y, y], color="#dddddd", lw=5, zorder=1,
@@ -110,7 +112,7 @@ def draw_gulf(data: GulfFigure) -> Figure:
             zip(data.forms, (top.first, top.second), strict=True)
         ):
             axes.text(
-                interval.mean, -0.3, name, ha="center", va="bottom", color=_COLOURS[form],
+                interval.mean, -0.6, name, ha="center", va="bottom", color=_COLOURS[form],
                 fontweight="bold",
             )  # fmt: skip
         axes.set_xlim(0, 100)
@@ -128,7 +130,7 @@ def draw_drivers(data: DriverFigure) -> Figure:
         for y, row in enumerate(data.rows):
             for form, interval in enumerate(row.effects):
                 _dot(axes, interval, y + step * (2 * form - 1), form)
-        axes.margins(x=0.18)
+        axes.margins(x=0.05)
         if len(data.forms) == 2:
             _label_forms(axes, data, step)
         axes.set_xlabel("Points of the index")
@@ -151,13 +153,15 @@ def svg_text(figure: Figure, name: str) -> str:
     return text[text.index("<svg") :]
 
 
-def _rows_figure(labels: list[str], lines_a_row: float) -> tuple[Figure, Axes]:
+def _rows_figure(
+    labels: list[str], lines_a_row: float, room_above: float = 0.75
+) -> tuple[Figure, Axes]:
     """Make axes with one labelled row each, the first on top; rows grow with their labels."""
     lines = max(label.count("\n") + 1 for label in labels)
     row_height = 0.155 * max(lines + 0.6, lines_a_row)
     figure = Figure(figsize=(_WIDTH, row_height * len(labels) + 0.75), layout="constrained")
     axes = figure.subplots()
-    axes.set_ylim(len(labels) - 0.5, -0.75)
+    axes.set_ylim(len(labels) - 0.5, -room_above)
     axes.set_yticks(range(len(labels)), labels)
     axes.tick_params(axis="y", length=0)
     axes.spines[["top", "left", "right"]].set_visible(False)
@@ -176,19 +180,18 @@ def _dot(axes: Axes, interval: Interval, y: float, form: int) -> None:
 
 
 def _label_forms(axes: Axes, data: DriverFigure, step: float) -> None:
-    """Name the forms beside the row in which they lie furthest apart."""
+    """Name the forms to the right of the row in which they lie furthest apart."""
     apart = [abs(row.effects[0].mean - row.effects[1].mean) for row in data.rows]
     y = apart.index(max(apart))
-    effects = data.rows[y].effects
-    right = 0 if effects[0].mean > effects[1].mean else 1
-    for form, name in enumerate(data.forms):
-        is_right = form == right
+    left, right = axes.get_xlim()
+    axes.set_xlim(left, right + 0.25 * (right - left))
+    for form, (name, interval) in enumerate(zip(data.forms, data.rows[y].effects, strict=True)):
         axes.annotate(
             name,
-            (effects[form].upper if is_right else effects[form].lower, y + step * (2 * form - 1)),
-            xytext=(5 if is_right else -5, 0),
+            (interval.upper, y + step * (2 * form - 1)),
+            xytext=(5, 0),
             textcoords="offset points",
-            ha="left" if is_right else "right",
+            ha="left",
             va="center",
             color=_COLOURS[form],
             fontweight="bold",

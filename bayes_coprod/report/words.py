@@ -16,11 +16,15 @@ _NUMBERS = (
 
 
 def decimals(intervals: Iterable[Interval]) -> int:
-    """Decimals that the intervals support: the first digit of half their typical width."""
+    """Decimals that the intervals support: to the first digit of half their width.
+
+    One number for a whole column: that of the narrowest, but at most one more than the typical.
+    """
     half_widths = [(i.upper - i.lower) / 2 for i in intervals if i.upper > i.lower]
     if not half_widths:
         return 0
-    return max(0, -floor(log10(median(half_widths))))
+    narrowest, typical = (-floor(log10(f(half_widths))) for f in (min, median))
+    return max(0, min(narrowest, typical + 1))
 
 
 def number(value: float, places: int) -> str:
@@ -38,15 +42,15 @@ def span(interval: Interval, places: int) -> str:
 
 def estimate(interval: Interval, places: int) -> str:
     """Write a mean with its interval's bounds behind it."""
-    return f"{number(interval.mean, places)} ({span(interval, places)})"
+    return f"{number(interval.mean, places)} {unbroken(f'({span(interval, places)})')}"
 
 
 def probability(value: float) -> str:
     """Write a probability to two decimals; near the ends only on which side it lies."""
     if value > 0.99:
-        return "> 0.99"
+        return unbroken("> 0.99")
     if value < 0.01:
-        return "< 0.01"
+        return unbroken("< 0.01")
     return f"{value:.2f}"
 
 

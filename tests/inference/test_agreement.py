@@ -30,7 +30,7 @@ def fit():
         },
     }
     model = {"name": "reference", "likelihood": "index", "priors": BAMBI["priors"]}
-    return fit_model(model, read_survey(citizens, book), draws=2000, progressbar=False)
+    return fit_model(model, read_survey(citizens, book), progressbar=False)
 
 
 @pytest.fixture(scope="module")

@@ -132,7 +132,7 @@ def test_another_arviz_file_is_refused(tmp_path, flat_fit):
 
 
 @pytest.mark.parametrize(
-    "variable", ["posterior/beta", "design/y", "design/column_sd", "proof/intercept"]
+    "variable", ["posterior/beta", "design/y", "design/column_sd", "proof/z_residual_sd"]
 )
 def test_an_altered_value_is_refused(altered, variable):
     with h5py.File(altered, "r+") as file:

@@ -93,7 +93,7 @@ def stated_parameters(spec, columns, named):
 
 
 def auxiliary_centre(evidence, columns, tau_of, named, free):
-    """Centre m of the informed form, from b = s^2 (w estimate + m / tau^2) + s z; with its prior."""
+    """Centre m of the informed form, b = s^2 (w estimate + m / tau^2) + s z, and its prior."""
     slopes = named["tau"][:, tau_of] if tau_of else named["b"][0, :, :0]
     tau = np.column_stack([named["tau_intercept"], slopes])
     b = np.concatenate([named["b_intercept"][..., None], named["b"][:, :, columns]], axis=-1)
@@ -174,7 +174,14 @@ def log_jacobian(function, at, step=1e-5):
     return np.linalg.slogdet(np.array(columns))[1]
 
 
-WIDE = {"residual_sd": "log_normal(0, 0.5)", "tau": "exponential(3)", "rho": "lkj(1.5)"}
+OTHER = {
+    "intercept": "normal(0.3, 2)",
+    "beta": "normal(-0.2, 0.4)",
+    "tau_intercept": "uniform(0, 2)",
+    "tau": "exponential(3)",
+    "residual_sd": "log_normal(0, 0.5)",
+    "rho": "lkj(1.5)",
+}
 CASES = {
     "one form, non-centred": {"forms": ["alone"], "parametrisation": "non_centred"},
     "one form, centred": {"forms": ["alone"], "parametrisation": "centred"},
@@ -184,10 +191,10 @@ CASES = {
     "two forms, informed": {},
     "no pooling": {"pooling": "none"},
     "complete pooling": {"pooling": "complete"},
-    "other priors": {"priors": WIDE},
+    "other priors": {"priors": OTHER},
     "own covariance": {"sigma_varies": True, "drivers": ["school"]},
-    "four outcomes": {"outcomes": ["form", "sector"], "drivers": ["age"], "priors": WIDE},
-    "few vary": {"vary_by_country": ["school"], "priors": {"tau_intercept": "uniform(0, 2)"}},
+    "four outcomes": {"outcomes": ["form", "sector"], "drivers": ["age"], "priors": OTHER},
+    "few vary": {"vary_by_country": ["school"], "priors": OTHER},
     "intercepts vary": {"vary_by_country": "none"},
 }
 

@@ -35,7 +35,7 @@ PRIORS = {
 
 
 def make_citizens() -> pd.DataFrame:
-    """Answers of 600 citizens whose propensity goes with age and employment, not the same everywhere."""
+    """Draw 600 citizens who act more when older and less when employed, not alike everywhere."""
     rng = np.random.default_rng(2008)
     n = N_PER_COUNTRY * len(COUNTRIES)
     country = np.repeat(np.arange(len(COUNTRIES)), N_PER_COUNTRY)
