@@ -207,11 +207,12 @@ def _print_levels(fitted: Fit) -> None:
     from bayes_coprod.estimands.countries import country_levels, gap
     from bayes_coprod.estimands.summarise import interval_words, summarise
 
-    quantities = {"Levels": country_levels}
+    levels = country_levels(fitted)
+    quantities = {"Levels": levels}
     if len(set(fitted.design["form"].values)) == 2:
-        quantities["Gap between the forms"] = gap
+        quantities["Gap between the forms"] = gap(fitted, of=levels)
     for title, quantity in quantities.items():
-        table = summarise(quantity(fitted))
+        table = summarise(quantity)
         words = interval_words(table.attrs["interval_kind"], table.attrs["interval_prob"])
         typer.echo(f"\n{title}, {table.attrs['units']}, {words}")
         typer.echo(table.round(2).to_string())

@@ -57,6 +57,7 @@ def country_levels(
 def gap(
     fit: Fit,
     *,
+    of: xr.DataArray | None = None,
     population: Population = "sample",
     uncertainty: Uncertainty = "bootstrap",
     random_seed: int | None = None,
@@ -69,6 +70,8 @@ def gap(
     ----------
     fit : Fit
         Of a model with two forms.
+    of : xarray.DataArray, optional
+        What :func:`country_levels` returned, if it is at hand; the rest is then not used.
     population, uncertainty, random_seed
         As for :func:`country_levels`.
 
@@ -83,9 +86,11 @@ def gap(
     SpecError
         If the model has one form only, or no sector has both.
     """
-    levels = country_levels(
-        fit, population=population, uncertainty=uncertainty, random_seed=random_seed
-    )
+    levels = of
+    if levels is None:
+        levels = country_levels(
+            fit, population=population, uncertainty=uncertainty, random_seed=random_seed
+        )
     first, second = both_forms(fit, levels)
     return (first - second).rename("gap").assign_attrs(levels.attrs)
 

@@ -14,9 +14,7 @@ from bayes_coprod.estimands.countries import (
     country_ranks,
     gap,
 )
-from bayes_coprod.estimands.summarise import (
-    IntervalKind,
-)
+from bayes_coprod.estimands.summarise import IntervalKind
 from bayes_coprod.finding import Findings
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.model.design import outcome_dim
@@ -65,9 +63,9 @@ def collect_report(
     choice = choose_interval(prob, kind)
     findings = check_fit(fit)
     levels = country_levels(fit)
-    gulf = gap(fit) if len(forms_of(fit)) == 2 else None
+    gulf = gap(fit, of=levels) if len(forms_of(fit)) == 2 else None
     sections = [
-        *([] if gulf is None else [_gulf_section(fit, choice)]),
+        *([] if gulf is None else [Section("The gulf", (collect_gulf(fit, choice, levels),))]),
         _countries_section(fit, choice, levels, gulf),
         *([drivers_section(fit, choice)] if "beta" in fit.posterior else []),
         _belief_section(findings),
@@ -90,10 +88,10 @@ def collect_report(
     )
 
 
-def collect_gulf(fit: Fit, choice: IntervalChoice) -> GulfFigure:
+def collect_gulf(fit: Fit, choice: IntervalChoice, levels: xr.DataArray) -> GulfFigure:
     """Both forms' levels and the gap, for each country, or country and sector."""
-    first, second = both_forms(fit, country_levels(fit))
-    gulf = gap(fit)
+    first, second = both_forms(fit, levels)
+    gulf = gap(fit, of=levels)
     places = places_of(choice.table(gulf))
     gaps = choice.intervals(gulf)
     places_after = words.decimals(gaps)
@@ -172,10 +170,6 @@ def _said_of_gulf(fit: Fit, choice: IntervalChoice, gulf: xr.DataArray) -> str:
         f"{words.span(average, after)}). It is widest in {widest} "
         f"(probability {words.probability(float(share.max()))})."
     )
-
-
-def _gulf_section(fit: Fit, choice: IntervalChoice) -> Section:
-    return Section("The gulf", (collect_gulf(fit, choice),))
 
 
 def _countries_section(

@@ -10,6 +10,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bayes_coprod.estimands.countries import country_levels
 from bayes_coprod.estimands.summarise import IntervalKind
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.report.collect import collect_gulf
@@ -58,7 +59,7 @@ def plot_gulf(fit: Fit, *, prob: float | None = None, kind: IntervalKind | None 
     SpecError
         If the model has one form only, or the interval is none.
     """
-    return draw_gulf(collect_gulf(fit, choose_interval(prob, kind)))
+    return draw_gulf(collect_gulf(fit, choose_interval(prob, kind), country_levels(fit)))
 
 
 def plot_drivers(
