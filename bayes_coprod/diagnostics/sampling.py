@@ -64,6 +64,8 @@ def _check_r_hat(posterior: xr.Dataset) -> Finding:
         )
     value, where = _extreme(azs.rhat(posterior), largest=True)
     status = _status(value, R_HAT_PASS, R_HAT_FAIL)
+    if status == "unknown":
+        return _not_measured("R-hat", where, R_HAT_PASS)
     return Finding(
         "R-hat",
         status,
@@ -75,7 +77,6 @@ def _check_r_hat(posterior: xr.Dataset) -> Finding:
             "pass": "agree.",
             "warn": "agree only roughly.",
             "fail": "disagree.",
-            "unknown": "cannot be compared.",
         }[status],
         "" if status == "pass" else _MORE_DRAWS,
     )
@@ -85,6 +86,8 @@ def _check_ess(posterior: xr.Dataset, method: str) -> Finding:
     chains = posterior.sizes[names.CHAIN]
     value, where = _extreme(azs.ess(posterior, method=method), largest=False)
     status = _status(-value, -ESS_PASS * chains, -ESS_FAIL * chains)
+    if status == "unknown":
+        return _not_measured(f"{method} ESS", where, float(ESS_PASS * chains))
     about = {"bulk": "averages", "tail": "interval bounds"}[method]
     return Finding(
         f"{method} ESS",
@@ -117,6 +120,8 @@ def _check_energy(stats: xr.Dataset) -> Finding:
     per_chain = np.atleast_1d(np.asarray(azs.bfmi(stats)["energy"].values, dtype=float))
     value = float(per_chain.min())
     status = _status(-value, -E_BFMI_PASS, -E_BFMI_FAIL)
+    if status == "unknown":
+        return _not_measured("E-BFMI", f"chain {int(per_chain.argmin())}", E_BFMI_PASS)
     return Finding(
         "E-BFMI",
         status,
@@ -126,6 +131,18 @@ def _check_energy(stats: xr.Dataset) -> Finding:
         f"The smallest is {value:.2f}; the sampler "
         + ("moves freely." if status == "pass" else "crosses the posterior slowly."),
         "" if status == "pass" else _MORE_DRAWS,
+    )
+
+
+def _not_measured(check: str, where: str, limit: float) -> Finding:
+    return Finding(
+        check,
+        "unknown",
+        where,
+        None,
+        limit,
+        "It could not be computed: the draws there are constant or not finite.",
+        "Look at these draws; fit again with another random_seed.",
     )
 
 

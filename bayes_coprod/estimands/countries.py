@@ -185,10 +185,11 @@ def country_contrasts(
         If `reference` is no country of the fit.
     """
     values = of(fit) if callable(of) else of
+    countries = [str(name) for name in values[names.COUNTRY].values]
     if reference == "mean":
         return _keep(values - country_mean(values), values, "minus the countries' mean")
     if reference == "pairwise":
-        pairs = list(combinations(fit.countries, 2))
+        pairs = list(combinations(countries, 2))
         differences = [
             values.sel({names.COUNTRY: a}, drop=True) - values.sel({names.COUNTRY: b}, drop=True)
             for a, b in pairs
@@ -198,13 +199,13 @@ def country_contrasts(
         )
         order = [names.CONTRAST if d == names.COUNTRY else d for d in values.dims]
         return _keep(stacked.transpose(*order), values, "pairs of countries")
-    if reference not in fit.countries:
+    if reference not in countries:
         raise make_error(
             SpecError,
             "country_contrasts",
             f"unknown reference {reference!r}",
             value=reference,
-            available=("mean", "pairwise", *fit.countries),
+            available=("mean", "pairwise", *countries),
         )
     against = values.sel({names.COUNTRY: reference}, drop=True)
     return _keep(values - against, values, f"minus {reference}")

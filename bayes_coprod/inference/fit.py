@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -215,16 +216,17 @@ def _read_tree(file: Path) -> xr.DataTree:
 
 
 def _digest(tree: xr.DataTree) -> str:
-    """Digest of every array of the tree, and of what it says of itself."""
+    """Digest of every array of the tree, and of all that is said of them."""
     digest = hashlib.sha256()
-    said: dict[str, Any] = {str(k): v for k, v in tree.attrs.items() if k != "digest"}
-    said["format_version"] = int(said["format_version"])
-    digest.update(json.dumps(said, sort_keys=True).encode())
+    digest.update(_said({k: v for k, v in tree.attrs.items() if k != "digest"}))
     for node in sorted(tree.subtree, key=lambda node: node.path):
         dataset = node.to_dataset(inherit=False)
+        if node is not tree:
+            digest.update(_said(dataset.attrs))
         for name in sorted(map(str, dataset.variables)):
             values = dataset[name].values
             digest.update(f"{node.path}/{name}{values.shape}".encode())
+            digest.update(_said(dataset[name].attrs))
             text = values.dtype.kind in "OUST"
             digest.update(
                 "\0".join(map(str, values.ravel())).encode()
@@ -232,3 +234,9 @@ def _digest(tree: xr.DataTree) -> str:
                 else np.ascontiguousarray(values).tobytes()
             )
     return digest.hexdigest()
+
+
+def _said(attrs: Mapping[Any, Any]) -> bytes:
+    """Attributes as bytes, the same before and after they were a file's."""
+    plain = {str(name): np.asarray(value).tolist() for name, value in attrs.items()}
+    return json.dumps(plain, sort_keys=True).encode()

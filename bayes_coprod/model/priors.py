@@ -65,12 +65,12 @@ _FAMILIES: dict[str, _Family] = {
 
 def log_density(prior: Prior, value: TensorVariable) -> TensorVariable:
     """Log density of each element of `value`, in the graph."""
-    return pm.logp(_FAMILIES[prior.family].graph(*prior.arguments), value)
+    return pm.logp(_FAMILIES[prior.family].graph(*_exact(prior)), value)
 
 
 def from_normal(prior: Prior, z: TensorVariable) -> TensorVariable:
     """Map a standard normal to the prior: its quantile function at Phi(z), in the graph."""
-    return _FAMILIES[prior.family].from_normal(z, *prior.arguments)
+    return _FAMILIES[prior.family].from_normal(z, *_exact(prior))
 
 
 def quantile(prior: Prior, probability: np.ndarray | float, n_outcomes: int = 2) -> np.ndarray:
@@ -116,6 +116,11 @@ def draw(prior: Prior, shape: tuple[int, ...], rng: np.random.Generator) -> np.n
         random_seed=int(rng.integers(2**31)),
     )
     return np.asarray(factor @ np.swapaxes(factor, -1, -2))
+
+
+def _exact(prior: Prior) -> tuple[np.float64, ...]:
+    """Arguments that PyTensor keeps in 64 bits: a plain 0.3 would become a 32-bit constant."""
+    return tuple(np.float64(argument) for argument in prior.arguments)
 
 
 def _frozen(prior: Prior, n_outcomes: int) -> Any:

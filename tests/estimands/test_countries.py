@@ -151,13 +151,12 @@ def test_pairwise_contrasts_are_differences_and_add_up(some):
     xr.testing.assert_allclose(first + third, second)
 
 
-def test_a_pair_turned_round_changes_its_sign(some, small_frame, small_book, random_fit):
-    names = ["Cyprus", "Belgium", "Austria"]
-    small_book["country"]["labels"] = {name: name for name in names}
-    turned = random_fit(read_survey(small_frame, small_book))
+def test_a_pair_turned_round_changes_its_sign(some):
     values = gap(some)
-    a = country_contrasts(some, of=values, reference="pairwise")
-    b = country_contrasts(turned, of=values, reference="pairwise")
+    a, b = (
+        country_contrasts(some, of=given, reference="pairwise")
+        for given in (values, values.isel(country=[2, 1, 0]))
+    )
     np.testing.assert_array_equal(
         a.sel(contrast="Austria - Cyprus"), -b.sel(contrast="Cyprus - Austria")
     )

@@ -30,8 +30,7 @@ def test_density_in_the_graph_is_scipys(family):
     prior, frozen = FAMILIES[family]
     values = frozen.ppf([0.001, 0.1, 0.5, 0.9, 0.999])
     density = evaluate(priors.log_density, prior, values)
-    # the graph keeps constants such as log(0.3) in 32 bits where the argument fits
-    np.testing.assert_allclose(density, frozen.logpdf(values), rtol=1e-7)
+    np.testing.assert_allclose(density, frozen.logpdf(values), rtol=1e-12)
 
 
 @every_family
