@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any
 
 from bayes_coprod.errors import CoprodError, make_error
@@ -62,12 +63,12 @@ class StrictTable:
     def whole(self, key: str, default: Any, least: int) -> Any:
         """Take a whole number of at least `least`."""
         expected = f"a whole number of at least {least}"
-        value = self.take(key, (int,), default, expected)
+        value = self.take(key, (int, Integral), default, expected)
         if value is not None and value < least:
             raise make_error(
                 self.error, self.place, f"{key} = {value} is too small", remedy=f"Give {expected}."
             )
-        return value
+        return value if value is None else int(value)
 
     def number(self, key: str, default: Any = ...) -> Any:
         """Take a number."""

@@ -179,6 +179,13 @@ def load_model(source: str | os.PathLike[str] | Mapping[str, Any] | ModelSpec) -
         return source
     if isinstance(source, Mapping):
         return _parse(StrictTable(source, "model", SpecError), question="")
+    if not isinstance(source, str | os.PathLike):
+        raise make_error(
+            SpecError,
+            "load_model",
+            f"{source!r} is of no use",
+            remedy="Give a name, a path, a mapping or a ModelSpec.",
+        )
     text = os.fspath(source)
     if Path(text).suffix == ".toml":
         path = Path(text)

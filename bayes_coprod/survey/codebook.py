@@ -46,6 +46,13 @@ def load_codebook(source: str | os.PathLike[str] | Mapping[str, Any] | Codebook)
         return source
     if isinstance(source, Mapping):
         return parse_codebook(StrictTable(source, "codebook", CodebookError))
+    if not isinstance(source, str | os.PathLike):
+        raise make_error(
+            CodebookError,
+            "load_codebook",
+            f"{source!r} is of no use",
+            remedy="Give a name, a path, a mapping or a Codebook.",
+        )
     text = os.fspath(source)
     if Path(text).suffix == ".toml":
         content, _ = read_toml(Path(text), "load_codebook", CodebookError)
