@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bayes_coprod.errors import CoprodError
+from bayes_coprod.errors import CoprodError, make_error
 
 if TYPE_CHECKING:
     from bayes_coprod.finding import Findings
@@ -133,6 +133,7 @@ def fit(
     from bayes_coprod.inference.sample import fit_model
     from bayes_coprod.survey.read import read_survey
 
+    _check_targets(out)
     read = read_survey(survey, codebook, encoding=encoding)
     fitted = fit_model(model, read, draws=draws, tune=tune, chains=chains, random_seed=seed)
     findings = check_fit(fitted)
@@ -184,32 +185,48 @@ def _run(
     from bayes_coprod.survey.coverage import check_survey
 
     spec = load_model(model)
-    for folder in {path.parent for path in (out, save) if path is not None}:
-        if not folder.is_dir():  # before minutes of sampling, not after
-            raise CoprodError(f"run: there is no folder {folder}. Make it first.")
+    _check_targets(out, save)
     typer.echo(repr(survey))
     drivers = None if spec.drivers == "all" else [] if spec.drivers == "none" else spec.drivers
     coverage = check_survey(survey, drivers)
     typer.echo(repr(coverage))
     fitted = fit_model(spec, survey, **sampler)  # type: ignore[arg-type]
+    if save is not None:
+        typer.echo(f"Fit: {save_fit(fitted, save).resolve()}")
     typer.echo(repr(fitted))
     sampling = check_fit(fitted)
     typer.echo(repr(sampling))
     _print_levels(fitted)
-    if save is not None:
-        typer.echo(f"Fit: {save_fit(fitted, save).resolve()}")
     typer.echo(f"Report: {write_report(fitted, out).resolve()}")
     _exit_if_failed(Findings([*coverage, *sampling]), strict)
 
 
+def _check_targets(*paths: Path | None) -> None:
+    """Refuse files that could not be written, before minutes of sampling and not after."""
+    targets = [path for path in paths if path is not None]
+    for path in targets:
+        if path.is_dir() or not path.parent.is_dir():
+            problem = "is a folder" if path.is_dir() else f"lies in no folder {path.parent}"
+            raise make_error(
+                CoprodError, "output", f"{path} {problem}", remedy="Give the path of a file."
+            )
+    if len({path.resolve() for path in targets}) < len(targets):
+        raise make_error(
+            CoprodError,
+            "output",
+            f"{targets[0]} is to hold both the report and the fit",
+            remedy="Give two files.",
+        )
+
+
 def _print_levels(fitted: Fit) -> None:
     """Print levels, and the gap where there are two forms, with kind and mass of the interval."""
-    from bayes_coprod.estimands.countries import country_levels, gap
+    from bayes_coprod.estimands.countries import country_levels, gap, has_gap
     from bayes_coprod.estimands.summarise import interval_words, summarise
 
     levels = country_levels(fitted)
     quantities = {"Levels": levels}
-    if len(set(fitted.design["form"].values)) == 2:
+    if has_gap(fitted):
         quantities["Gap between the forms"] = gap(fitted, of=levels)
     for title, quantity in quantities.items():
         table = summarise(quantity)

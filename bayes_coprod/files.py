@@ -53,6 +53,10 @@ def written_whole(path: str | os.PathLike[str], place: str) -> Iterator[Path]:
         If the folder is missing or cannot be written to.
     """
     target = Path(path)
+    if target.is_dir():
+        raise make_error(
+            CoprodError, place, f"{target} is a folder", remedy="Give the path of a file."
+        )
     try:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     except OSError as cause:

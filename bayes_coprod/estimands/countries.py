@@ -7,6 +7,7 @@ from itertools import combinations
 
 import numpy as np
 import xarray as xr
+from scipy.stats import rankdata
 
 from bayes_coprod import names
 from bayes_coprod.errors import SpecError, make_error
@@ -93,6 +94,26 @@ def gap(
         )
     first, second = both_forms(fit, levels)
     return (first - second).rename("gap").assign_attrs(levels.attrs)
+
+
+def has_gap(fit: Fit) -> bool:
+    """Whether the model has two forms, and by sector at least one sector with both.
+
+    Parameters
+    ----------
+    fit : Fit
+
+    Returns
+    -------
+    bool
+    """
+    forms = list(fit.design[names.FORM].values)
+    if len(set(forms)) < 2:
+        return False
+    if names.SECTOR not in fit.design.coords:
+        return True
+    sectors = list(fit.design[names.SECTOR].values)
+    return len(set(sectors)) < len(sectors)
 
 
 def both_forms(fit: Fit, values: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
@@ -218,7 +239,7 @@ def country_ranks(fit: Fit, *, of: Quantity = country_levels) -> xr.DataArray:
     ----------
     fit : Fit
     of : function or xarray.DataArray
-        The quantity; rank 1 is the highest.
+        The quantity; rank 1 is the highest. Countries that are equal share the better rank.
 
     Returns
     -------
@@ -227,7 +248,7 @@ def country_ranks(fit: Fit, *, of: Quantity = country_levels) -> xr.DataArray:
     """
     values = of(fit) if callable(of) else of
     axis = values.get_axis_num(names.COUNTRY)
-    rank = values.copy(data=(-values.values).argsort(axis=axis).argsort(axis=axis) + 1)
+    rank = values.copy(data=rankdata(-values.values, method="min", axis=axis))
     ranks = xr.DataArray(
         np.arange(1, values.sizes[names.COUNTRY] + 1), dims=names.RANK, name=names.RANK
     ).assign_coords({names.RANK: np.arange(1, values.sizes[names.COUNTRY] + 1)})

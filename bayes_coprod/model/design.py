@@ -111,7 +111,7 @@ def make_design(survey: Survey, spec: ModelSpec) -> xr.Dataset:
             ),
         },
         coords=coords,
-        attrs={"survey": survey.title, "origin": survey.origin},
+        attrs={"survey": survey.title, "origin": survey.origin, "command": survey.command},
     )
     design.attrs["digest"] = _digest(design)
     return design

@@ -187,8 +187,8 @@ def _priors_table(fit: Fit, prob: float) -> Table:
     )
     return Table(
         name="priors",
-        caption=f"Priors, and where they put {100 * prob:.4g} % of their mass (SDs of the "
-        "outcome; rho has no unit).",
+        caption=f"Priors, and where they put {100 * prob:.4g} % of their mass, "
+        "equal-tailed (SDs of the outcome; rho has no unit).",
         header=("Parameter", "Meaning", "Prior", "Implies"),
         rows=tuple(
             (name, _MEANING[name], str(fit.spec.priors[name]), words.span(intervals[name], 2))
@@ -245,20 +245,11 @@ def reproduce_section(fit: Fit) -> Section:
             f"pandas {version('pandas')}",
         ]
     )
-    origin = str(fit.design.attrs["origin"])
-    if origin.startswith("five_nations("):
-        read = f"survey = bc.{origin}"
-        command = "bayes-coprod demo --model model.toml --out report.html"
-    else:
-        read = f'survey = bc.read_survey("{origin}", codebook="codebook.toml")'
-        command = (
-            f'bayes-coprod run "{origin}" --codebook codebook.toml --model model.toml '
-            "--out report.html"
-        )
+    command = str(fit.design.attrs["command"])
     python = "\n".join(
         [
             "import bayes_coprod as bc",
-            read,
+            f"survey = bc.{fit.design.attrs['origin']}",
             'fit = bc.fit_model("model.toml", survey)',
             "print(bc.check_fit(fit))",
             'bc.write_report(fit, "report.html")',
@@ -271,7 +262,16 @@ def reproduce_section(fit: Fit) -> Section:
                 f"Made with {versions}. Seed {fit.spec.sampler.random_seed}. Digest of the data "
                 f"as the model saw them: {fit.design.attrs['digest'][:16]}."
             ),
-            Code("The command", command),
+            *(
+                [
+                    Code(
+                        "The command",
+                        f"bayes-coprod {command} --model model.toml --out report.html",
+                    )
+                ]
+                if command
+                else []
+            ),
             Code("In Python", python),
             Code("model.toml", tomlkit.dumps(spec_content(fit.spec))),
             Code("codebook.toml", tomlkit.dumps(codebook_content(fit.codebook))),

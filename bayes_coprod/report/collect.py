@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import xarray as xr
 
 from bayes_coprod import names
@@ -13,6 +14,7 @@ from bayes_coprod.estimands.countries import (
     country_mean,
     country_ranks,
     gap,
+    has_gap,
 )
 from bayes_coprod.estimands.summarise import IntervalKind
 from bayes_coprod.finding import Findings
@@ -63,7 +65,7 @@ def collect_report(
     choice = choose_interval(prob, kind)
     findings = check_fit(fit)
     levels = country_levels(fit)
-    gulf = gap(fit, of=levels) if len(forms_of(fit)) == 2 else None
+    gulf = gap(fit, of=levels) if has_gap(fit) else None
     sections = [
         *([] if gulf is None else [Section("The gulf", (collect_gulf(fit, choice, levels),))]),
         _countries_section(fit, choice, levels, gulf),
@@ -127,7 +129,7 @@ def _headline(
             for sector, gap_ in zip(gulf[names.SECTOR].values, gaps, strict=True)
         ]
         return (
-            f"{countries} {first} co-production lies above {second} co-production by "
+            f"{countries} the gap, {first} minus {second} co-production, averages "
             f"{words.listed(by_sector)}; in brackets the {choice.short}."
         )
     means = choice.intervals(country_mean(levels))
@@ -162,13 +164,18 @@ def _said_of_gulf(fit: Fit, choice: IntervalChoice, gulf: xr.DataArray) -> str:
         gulf = -gulf
         (average,) = choice.intervals(country_mean(gulf))
     after = words.decimals([average])
-    share = country_ranks(fit, of=gulf).mean(DRAWS).sel({names.RANK: 1})
-    widest = str(share[names.COUNTRY].values[share.values.argmax()])
+    share = country_ranks(fit, of=gulf).mean(DRAWS).sel({names.RANK: 1}).values
+    (widest,) = np.flatnonzero(share == share.max())[:1]
+    where = (
+        f" It is widest in {fit.countries[widest]} "
+        f"(probability {words.probability(float(share.max()))})."
+        if (share == share.max()).sum() == 1  # countries may be alike by assumption
+        else ""
+    )
     ahead = f", {second} above {first}" if reversed_ else ""
     return (
         f"a gulf of {words.number(average.mean, after)} points{ahead} ({choice.short} "
-        f"{words.span(average, after)}). It is widest in {widest} "
-        f"(probability {words.probability(float(share.max()))})."
+        f"{words.span(average, after)}).{where}"
     )
 
 

@@ -6,6 +6,7 @@ import xarray as xr
 
 from bayes_coprod import names
 from bayes_coprod.errors import SpecError, make_error
+from bayes_coprod.estimands.countries import has_gap
 from bayes_coprod.estimands.drivers import ASSOCIATION, driver_contrast, driver_effects
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.model.design import outcome_dim
@@ -29,7 +30,7 @@ def drivers_section(fit: Fit, choice: IntervalChoice) -> Section:
         sectors = dict.fromkeys(str(sector) for sector in fit.design[names.SECTOR].values)
         blocks += [collect_drivers(fit, choice, sector=sector) for sector in sectors]
     blocks.append(_effects_table(fit, choice))
-    if len(forms_of(fit)) == 2:
+    if has_gap(fit):
         blocks.append(_driver_contrast_table(fit, choice))
     if "tau" in fit.posterior:
         blocks.append(_spread_table(fit, choice))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from textwrap import wrap
 from typing import Any
 
@@ -32,6 +33,7 @@ _STYLE: dict[Any, Any] = {
     "xtick.color": _FAINT,
     "xtick.labelcolor": _INK,
     "text.color": _INK,
+    "text.parse_math": False,  # a dollar sign in a label is a dollar sign
     "svg.fonttype": "none",  # text stays text: sharp, searchable, in the reader's own font
 }
 
@@ -151,7 +153,10 @@ def svg_text(figure: Figure, name: str) -> str:
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
         figure.savefig(buffer, format="svg", metadata=_NO_METADATA, transparent=True)
     text = buffer.getvalue()
-    return text[text.index("<svg") :]
+    text = text[text.index("<svg") :]
+    # matplotlib names every group alike in every figure; only what is referred to needs its id
+    used = set(re.findall(r'(?:url\(#|href="#)([\w.-]+)', text))
+    return re.sub(r' id="([^"]+)"', lambda found: found[0] if found[1] in used else "", text)
 
 
 def _rows_figure(

@@ -26,15 +26,15 @@ def html_table(table: Table) -> str:
     )
 
 
-def html_findings(findings: Findings) -> str:
-    """Render findings, worst first."""
+def html_findings(findings: Findings, name: str) -> str:
+    """Render findings, worst first, as the table of that name."""
     header = ("Status", "Check", "Where", "Result", "What to do")
     rows = [
         (f"{_SIGNS[f.status]}\N{NO-BREAK SPACE}{f.status}", f.check, f.where, f.message, f.remedy)
         for f in findings.by_severity()
     ]
     kept = len(header) if any(f.remedy for f in findings) else len(header) - 1
-    return _render(header[:kept], [row[:kept] for row in rows], kept, "findings")
+    return _render(header[:kept], [row[:kept] for row in rows], kept, name)
 
 
 def _render(header: Sequence[str], rows: Sequence[Sequence[str]], n_labels: int, name: str) -> str:

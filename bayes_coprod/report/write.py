@@ -71,7 +71,11 @@ def render_html(data: ReportData) -> str:
     environment = Environment(
         loader=PackageLoader("bayes_coprod.report"), autoescape=True, undefined=StrictUndefined
     )
-    return environment.get_template("report.html").render(report=data, render=_render_block)
+    return environment.get_template("report.html").render(
+        report=data,
+        render=_render_block,
+        failed=Markup(html_findings(data.failed, "failed")),
+    )
 
 
 def _render_block(block: Block) -> Markup:
@@ -88,7 +92,7 @@ def _render_block(block: Block) -> Markup:
         case Table():
             html = html_table(block)
         case Findings():
-            html = html_findings(block)
+            html = html_findings(block, "findings")
         case GulfFigure():
             html = _figure(draw_gulf(block), "gulf", block.caption, block.alt)
         case DriverFigure():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import os
+import shlex
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,7 +50,9 @@ class Survey:
         one, each item (ordered categorical), and each driver: numeric as float, binary as 1.0 and
         0.0, ordered and categorical as categorical. Missing values are missing.
     origin : str
-        The file, or the call, that the data came from.
+        The call that gives it again, without the package's name.
+    command : str
+        The command, and its arguments, that reads it from the shell; empty if none does.
     truth : xarray.Dataset or None
         Of a simulated survey: the parameters it was drawn from, named as in a posterior.
     """
@@ -57,6 +60,7 @@ class Survey:
     codebook: Codebook
     data: pd.DataFrame
     origin: str
+    command: str = ""
     truth: xr.Dataset | None = None
 
     @property
@@ -127,16 +131,24 @@ def read_survey(
     book = load_codebook(codebook)
     wanted = _wanted_columns(book)
     if isinstance(source, str | os.PathLike):
-        place = origin = Path(source).name
+        place = Path(source).name
         raw = _read_file(Path(source), wanted, encoding)
+        is_default = encoding == "utf-8"
+        origin = f"read_survey({place!r}, codebook='codebook.toml'" + (
+            ")" if is_default else f", encoding={encoding!r})"
+        )
+        command = f"run {shlex.quote(place)} --codebook codebook.toml" + (
+            "" if is_default else f" --encoding {encoding}"
+        )
     else:
-        place, origin = "read_survey", "a dataframe"
+        place, command = "read_survey", ""
         raw = _read_frame(source, wanted)
+        origin = "read_survey(frame, codebook='codebook.toml')"
     if raw.empty:
         raise make_error(
             SurveyError, place, "there are no citizens", remedy="The file needs one row a citizen."
         )
-    return Survey(book, match_columns(raw, book, place), origin)
+    return Survey(book, match_columns(raw, book, place), origin, command)
 
 
 def _wanted_columns(book: Codebook) -> list[str]:

@@ -25,6 +25,7 @@ from bayes_coprod.survey.codebook import load_codebook
 from bayes_coprod.survey.entries import Codebook, Driver
 from bayes_coprod.survey.read import Survey, read_survey
 
+_DEMO_SEED = 2008
 _FIVE_NATIONS = {"CZ": 1003, "DK": 990, "FR": 958, "DE": 1000, "UK": 1000}
 
 
@@ -108,7 +109,7 @@ def simulate_survey(
     return replace(read_survey(frame, codebook), truth=truth)
 
 
-def five_nations(random_seed: int = 2008) -> Survey:
+def five_nations(random_seed: int = _DEMO_SEED) -> Survey:
     """Draw the embedded survey: about 1,000 synthetic citizens in each of five countries.
 
     Built to the design of the 2008 study and to the signs of its published abstracts; none of its
@@ -143,7 +144,11 @@ def five_nations(random_seed: int = 2008) -> Survey:
     survey = simulate_survey(
         _five_nations_truth(codebook, rng), citizens, codebook, missing=missing, random_seed=rng
     )
-    return replace(survey, origin=f"five_nations(random_seed={random_seed})")
+    return replace(
+        survey,
+        origin=f"five_nations(random_seed={random_seed})",
+        command="demo" if random_seed == _DEMO_SEED else "",
+    )
 
 
 def true_index(survey: Survey) -> xr.DataArray:
