@@ -60,7 +60,7 @@ def hand_made(told, with_draws, small):
         fit = told(survey, drivers="none", **content)
         b = fit.posterior["b_intercept"]
         spread = np.random.default_rng(8).permutation(np.linspace(-4, 4, _CHAINS * _DRAWS))
-        share = np.where(b["form"].values == survey.codebook.forms[0], 0.5, -0.5)
+        share = np.where(fit.design["form"].values == survey.codebook.forms[0], 0.5, -0.5)
         points = np.array([levels[country] for country in fit.countries]) + (
             spread.reshape(_CHAINS, _DRAWS, 1, 1) * share
         )

@@ -77,7 +77,8 @@ def test_every_kind_of_csv_gives_the_same_data(
     text = frame.to_csv(index=False, sep=delimiter, lineterminator=line)
     survey = read_survey(to_file(tmp_path / f"s{ending}", text, encoding), content)
     pd.testing.assert_frame_equal(survey.data, expected())
-    assert survey.origin == f"s{ending}"
+    assert survey.origin == f"read_survey('s{ending}', codebook='codebook.toml')"
+    assert survey.command == f"run s{ending} --codebook codebook.toml"
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,8 @@ def test_every_dataframe_gives_the_same_data(content, frame, convert):
     survey = read_survey(convert(frame), content)
     data = survey.data.astype({"citizen": "str"})
     pd.testing.assert_frame_equal(data, expected())
-    assert survey.origin == "a dataframe"
+    assert survey.origin == "read_survey(frame, codebook='codebook.toml')"
+    assert survey.command == ""
 
 
 @pytest.mark.parametrize("kind", ["category", "string"])
@@ -129,6 +131,16 @@ def test_another_encoding_is_read_when_given(content, frame, tmp_path):
     text = frame.replace("DK", "Århus").to_csv(index=False)
     survey = read_survey(to_file(tmp_path / "s.csv", text, "latin-1"), content, encoding="latin-1")
     pd.testing.assert_frame_equal(survey.data, expected())
+
+
+def test_the_encoding_belongs_to_the_call_that_reads_the_file_again(content, frame, tmp_path):
+    text = frame.to_csv(index=False)
+    survey = read_survey(
+        to_file(tmp_path / "my s.csv", text, "latin-1"), content, encoding="cp1252"
+    )
+    call = "read_survey('my s.csv', codebook='codebook.toml', encoding='cp1252')"
+    assert survey.origin == call
+    assert survey.command == "run 'my s.csv' --codebook codebook.toml --encoding cp1252"
 
 
 def test_the_frame_given_is_not_changed(content, frame):

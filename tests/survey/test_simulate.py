@@ -280,14 +280,14 @@ def test_five_nations_has_the_size_of_the_study(five):
 def test_five_nations_says_that_it_is_synthetic(five):
     assert five.codebook.synthetic
     assert "(synthetic data)" in five.title
-    assert five.origin == "five_nations(random_seed=2008)"
+    assert (five.origin, five.command) == ("five_nations(random_seed=2008)", "demo")
 
 
 def test_five_nations_is_the_same_each_time_and_another_with_another_seed(five):
     pd.testing.assert_frame_equal(five_nations().data, five.data)
     other = five_nations(random_seed=1)
     assert not other.data["age"].equals(five.data["age"])
-    assert other.origin == "five_nations(random_seed=1)"
+    assert (other.origin, other.command) == ("five_nations(random_seed=1)", "")
 
 
 def test_country_deviations_of_the_truth_sum_to_zero(five):
