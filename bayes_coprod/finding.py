@@ -93,14 +93,14 @@ class Findings(tuple[Finding, ...]):
         return "\n".join(str(f) for f in self.by_severity())
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{h}</th>" for h in ("status", "check", "where", "result", "to do"))
+        header = ("status", "check", "where", "result", "to do")
+        cells = [(f.status, f.check, f.where, f.message, f.remedy) for f in self.by_severity()]
+        shown = len(header) if any(f.remedy for f in self) else len(header) - 1
+        head = "".join(f"<th style='text-align:left'>{name}</th>" for name in header[:shown])
         rows = "".join(
             "<tr>"
-            + "".join(
-                f"<td style='text-align:left'>{escape(cell)}</td>"
-                for cell in (f.status, f.check, f.where, f.message, f.remedy)
-            )
+            + "".join(f"<td style='text-align:left'>{escape(cell)}</td>" for cell in row[:shown])
             + "</tr>"
-            for f in self.by_severity()
+            for row in cells
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"

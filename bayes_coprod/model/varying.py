@@ -200,7 +200,7 @@ def _informed(
         u_c = (w_c^{-1} + \tau^2)^{-1}, \quad
         m = \frac{\sum_c u_c \hat b_c}{\sum_c u_c} + \frac{z_m}{\sqrt{\sum_c u_c}}, \quad
         s_c^2 = (w_c + \tau^{-2})^{-1}, \quad
-        b_c = s_c^2 (w_c \hat b_c + m / \tau^2) + s_c z_c ,
+        b_c = m + s_c^2 w_c (\hat b_c - m) + s_c z_c ,
 
     with flat z and the Jacobian in the density. If the evidence were exact and p flat, all z would
     be standard normal given any tau: no funnel as tau falls, no ridge as the data gain weight.
@@ -219,15 +219,16 @@ def _informed(
     u = w / (1 + w * tau**2) + 1e-6
     total = u.sum(axis=0)
     m = (u * estimate).sum(axis=0) / total + z_m / pt.sqrt(total)
-    # s^2 = tau^2 / (1 + w tau^2), finite at w = 0 and as tau -> 0
+    # b_c = m + tau e_c with s^2 = tau^2 / (1 + w tau^2), finite at w = 0 and as tau -> 0
     shrink = 1 / (1 + w * tau**2)
-    b = shrink * (w * tau**2 * estimate + m) + tau * pt.sqrt(shrink) * z_b
-    # log p(mean of b) + sum_c [log N(b_c | m, tau) + log s_c] + log sd(m); log s - log tau =
-    # log(shrink) / 2
+    e = shrink * w * tau * (estimate - m) + pt.sqrt(shrink) * z_b
+    b = m + tau * e
+    # log p(mean of b) + sum_c [log N(b_c | m, tau) + log s_c] + log sd(m), where
+    # log s - log tau = log(shrink) / 2
     location, spread = mean_prior
     log_density = (
         pm.logp(pm.Normal.dist(location, spread), b.mean(axis=0)).sum()
-        + (-0.5 * ((b - m) / tau) ** 2 + 0.5 * pt.log(shrink)).sum()
+        + (-0.5 * e**2 + 0.5 * pt.log(shrink)).sum()
         - 0.5 * pt.log(total).sum()
         - 0.5 * np.log(2 * np.pi) * w.size
     )

@@ -140,8 +140,15 @@ def draw_drivers(data: DriverFigure) -> Figure:
     return figure
 
 
+class _InlineFigure(Figure):
+    """A figure that notebooks show by themselves, without pyplot and its global state."""
+
+    def _repr_svg_(self) -> str:
+        return svg_text(self, "figure")
+
+
 def svg_text(figure: Figure, name: str) -> str:
-    """Write a figure as inline SVG without its size, so that the page sets it.
+    """Write a figure as inline SVG.
 
     Parameters
     ----------
@@ -165,7 +172,7 @@ def _rows_figure(
     """Make axes with one labelled row each, the first on top; rows grow with their labels."""
     lines = max(label.count("\n") + 1 for label in labels)
     row_height = 0.155 * max(lines + 0.6, lines_a_row)
-    figure = Figure(figsize=(_WIDTH, row_height * len(labels) + 0.75), layout="constrained")
+    figure = _InlineFigure(figsize=(_WIDTH, row_height * len(labels) + 0.75), layout="constrained")
     axes = figure.subplots()
     axes.set_ylim(len(labels) - 0.5, -room_above)
     axes.set_yticks(range(len(labels)), labels)
