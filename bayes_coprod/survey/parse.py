@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations, product
+from math import inf
 from typing import Any
 
 from bayes_coprod import names
@@ -116,7 +117,7 @@ def _parse_driver(name: str, table: StrictTable) -> Driver:
         given["unit"] = table.text("unit", "")
         given["report_per"] = table.number("report_per", None)
         given["bounds"] = _parse_bounds(table)
-        if given["report_per"] is not None and given["report_per"] <= 0:
+        if given["report_per"] is not None and not 0 < given["report_per"] < inf:
             raise make_error(
                 CodebookError,
                 table.place,
@@ -148,7 +149,7 @@ def _parse_bounds(table: StrictTable) -> tuple[float, float] | None:
             remedy="Give [smallest, largest].",
         )
     low, high = float(bounds[0]), float(bounds[1])
-    if low >= high:
+    if not low < high:  # nan is less than nothing
         raise make_error(
             CodebookError,
             table.place,

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _DELIMITERS = ",;\t"
 """Tried on the first line; the one that splits it most is the file's."""
 
+_NOBODY, _ONE_ROW = "there are no citizens", "The file needs one row a citizen."
+
 _UNREADABLE = (
     pa.ArrowException, csv.Error, zlib.error, EOFError, OSError, UnicodeError, LookupError,
 )  # fmt: skip
@@ -145,9 +147,7 @@ def read_survey(
         raw = _read_frame(source, wanted)
         origin = "read_survey(frame, codebook='codebook.toml')"
     if raw.empty:
-        raise make_error(
-            SurveyError, place, "there are no citizens", remedy="The file needs one row a citizen."
-        )
+        raise make_error(SurveyError, place, _NOBODY, remedy=_ONE_ROW)
     return Survey(book, match_columns(raw, book, place), origin, command)
 
 
@@ -165,27 +165,37 @@ def _read_file(path: Path, wanted: Sequence[str], encoding: str) -> pd.DataFrame
             available=[".csv", ".csv.gz", "any dataframe"],
             remedy="Save it as CSV, or read it into a dataframe first.",
         )
-    if encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
-        encoding = "utf-8-sig"  # the same, but a byte order mark is no part of the first name
+    # the same as UTF-8, but a byte order mark is no part of the first name
+    is_utf8 = encoding.lower().replace("_", "-") in ("utf-8", "utf8")
+    codec = "utf-8-sig" if is_utf8 else encoding
     try:
-        columns, options = _read_header(path, encoding)
+        columns, options = _read_header(path, codec)
         _require_columns(wanted, columns, path.name)
         # by position, since columns that nobody wants may bear the same name
         chosen = [str(columns.index(name)) for name in wanted]
+        beyond = options["read"]["column_names"][len(columns) :]
         opened = gzip.open if path.suffix == ".gz" else open
         with opened(path, "rb") as file:
             table = pa_csv.read_csv(
                 file,
-                read_options=pa_csv.ReadOptions(encoding=encoding, **options["read"]),
+                read_options=pa_csv.ReadOptions(encoding=codec, **options["read"]),
                 parse_options=pa_csv.ParseOptions(newlines_in_values=True, **options["parse"]),
                 convert_options=pa_csv.ConvertOptions(
-                    include_columns=chosen,
-                    column_types=dict.fromkeys(chosen, pa.string()),
+                    include_columns=[*chosen, *beyond],
+                    column_types=dict.fromkeys([*chosen, *beyond], pa.string()),
                     strings_can_be_null=True,
                     null_values=[""],
                 ),
             )
-        return table.to_pandas().set_axis(list(wanted), axis=1)
+        for name in beyond:
+            if table[name].null_count < len(table):
+                raise make_error(
+                    SurveyError,
+                    path.name,
+                    "a row has more cells than the header",
+                    remedy="A cell that holds the delimiter needs quotes around it.",
+                )
+        return table.select(chosen).to_pandas().set_axis(list(wanted), axis=1)
     except FileNotFoundError as cause:
         raise make_error(SurveyError, "read_survey", f"there is no file {path}") from cause
     except UnicodeDecodeError as cause:
@@ -215,7 +225,9 @@ def _read_header(path: Path, encoding: str) -> tuple[list[str], dict[str, dict[s
         if not columns:
             raise make_error(SurveyError, path.name, "the file is empty")
         n_lines = reader.line_num
-        first = next(reader, columns)
+        first = next(reader, None)
+    if first is None:
+        raise make_error(SurveyError, path.name, _NOBODY, remedy=_ONE_ROW)
     # some programs end every row but the header with a delimiter
     n_columns = len(columns) + (len(first) == len(columns) + 1 and first[-1] == "")
     return columns, {

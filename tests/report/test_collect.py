@@ -397,6 +397,18 @@ def test_the_mean_of_the_countries_closes_the_levels(fit, five_report):
         assert plain(cell) == f"{row['mean']:.1f} ({row['lower']:.1f} to {row['upper']:.1f})"
 
 
+@pytest.mark.parametrize("content", [{}, BY_SECTOR], ids=str)
+def test_probabilities_beside_an_estimate_are_those_of_its_draws(told, small, content):
+    found = tables(collect_report(told(small, **content)))
+    for name in ("gap", "contrasts", "driver_contrast"):
+        assert found[name].header[-1].startswith("Probability")
+        written = saved(found[name])["p_positive"]
+        cells = [plain(row[-1]) for row in found[name].rows]
+        assert 0.01 < written.median() < 0.99
+        for cell, p in zip(cells, written, strict=True):
+            assert cell == ("> 0.99" if p > 0.99 else "< 0.01" if p < 0.01 else f"{p:.2f}")
+
+
 def test_a_probability_says_whether_a_gap_is_above_0(hand_made):
     fit = hand_made({"Austria": (60, 20), "Belgium": (40, 40), "Cyprus": (20, 60)})
     cells = [(row[0], plain(row[-1])) for row in tables(collect_report(fit))["gap"].rows]

@@ -1,3 +1,4 @@
+import math
 import re
 import tomllib
 from dataclasses import FrozenInstanceError
@@ -384,6 +385,12 @@ def test_bounds_that_bound_nothing_are_refused(content, bounds, message):
 def test_an_amount_to_report_that_is_not_positive_is_refused(content, amount):
     with refused(f"codebook [drivers.age]: report_per = {amount} is not positive."):
         load_codebook(changed(content, "drivers.age.report_per", amount))
+
+
+@pytest.mark.parametrize(("key", "value"), [("bounds", [math.nan, 5]), ("report_per", math.nan)])
+def test_nan_is_no_number_to_write_in_a_codebook(content, key, value):
+    with refused(f"codebook [drivers.age]: {key} = "):
+        load_codebook(changed(content, f"drivers.age.{key}", value))
 
 
 @pytest.mark.parametrize(("yes", "no"), [([], ["M"]), (["F"], ["M", "F"])])

@@ -166,6 +166,13 @@ def test_quoted_cells_may_hold_the_delimiter_and_line_ends(content, frame, tmp_p
     assert list(read_survey(file, content).data["recycle"].cat.codes) == [2, 0, -1, 1, -1]
 
 
+def test_line_ends_in_cells_do_no_harm_in_a_file_of_many_blocks(content, frame, tmp_path):
+    # a reader that works block by block must not end a block within a cell
+    many = frame.iloc[np.zeros(3000, dtype=int)].assign(nobody_asked="a line\n" * 200)
+    survey = read_survey(to_file(tmp_path / "s.csv", many.to_csv(index=False)), content)
+    assert len(survey.data) == 3000
+
+
 def test_without_ids_citizens_are_numbered_from_one(content, frame):
     del content["survey"]["citizen"]
     assert list(read_survey(frame, content).data["citizen"]) == ["1", "2", "3", "4", "5"]
@@ -289,7 +296,8 @@ def test_listed_countries_stand_in_the_codebooks_order(content, frame):
 
 def test_unlisted_countries_are_sorted(content, frame):
     del content["country"]["labels"]
-    assert read_survey(frame, content).countries == ("DK", "NO")
+    # in the order of the file, Sweden would come first
+    assert read_survey(frame.replace("DK", "SE"), content).countries == ("NO", "SE")
 
 
 def test_a_listed_country_without_citizens_is_no_country_of_the_survey(content, frame):
@@ -339,6 +347,12 @@ def test_a_file_with_nothing_but_a_header_is_refused(content, frame, tmp_path):
         read_survey(to_file(tmp_path / "s.csv", frame[:0].to_csv(index=False)), content)
 
 
+def test_a_header_that_ends_without_a_line_end_is_still_a_header(content, frame, tmp_path):
+    header = frame[:0].to_csv(index=False).rstrip()
+    with refused("s.csv: there are no citizens."):
+        read_survey(to_file(tmp_path / "s.csv", header), content)
+
+
 def test_a_dataframe_without_rows_is_refused(content, frame):
     with refused("read_survey: there are no citizens."):
         read_survey(frame[:0], content)
@@ -361,6 +375,12 @@ def test_a_file_in_another_encoding_is_refused_with_a_way_out(content, frame, tm
     file = to_file(tmp_path / "s.csv", frame.to_csv(index=False), "latin-1")
     with refused("text. Give the file's encoding, for example encoding='latin-1' or 'cp1252'."):
         read_survey(file, content)
+
+
+def test_the_encoding_is_called_as_it_was_given(content, frame, tmp_path):
+    text = frame.replace("often", "très").to_csv(index=False)
+    with refused("is not utf-8 text."):
+        read_survey(to_file(tmp_path / "s.csv", text, "latin-1"), content)
 
 
 def test_an_encoding_that_nobody_knows_is_refused(content, frame, tmp_path):
@@ -449,6 +469,21 @@ def test_a_row_longer_than_the_header_is_refused(tmp_path):
     # "never, ever" without quotes: what follows it is one column to the right
     text = "land,q1,q2\nNO,never,often\nDK,never,often,never\n"
     with refused("s.csv"):
+        read_survey(to_file(tmp_path / "s.csv", text), content)
+
+
+def test_a_cell_without_a_column_is_refused_where_other_rows_end_with_a_delimiter(
+    content, frame, tmp_path
+):
+    header, *rows = frame.to_csv(index=False).splitlines()
+    text = "\n".join([header, *(f"{row}," for row in rows[:-1]), f"{rows[-1]},lost"])
+    with refused("s.csv"):
+        read_survey(to_file(tmp_path / "s.csv", text), content)
+
+
+def test_a_row_shorter_than_the_header_is_refused(content, frame, tmp_path):
+    text = frame.to_csv(index=False).rstrip().rsplit(",", 1)[0]
+    with refused("s.csv: the file cannot be read as CSV"):
         read_survey(to_file(tmp_path / "s.csv", text), content)
 
 

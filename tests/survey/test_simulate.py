@@ -100,6 +100,15 @@ def test_shares_of_answers_are_those_of_the_graded_response_model(tiny, item, j,
     assert_share(data[item].cat.codes <= j, share_below(item, j, country))
 
 
+def test_rare_answers_are_as_rare_as_the_logistic_tail():
+    truth = tiny_truth().assign(kappa=("threshold", [-0.9, 0.6, 5.0]))
+    truth = truth.assign(b_intercept=0 * truth["b_intercept"], shift=0 * truth["shift"])
+    data = simulate_survey(truth, tiny_citizens(80_000), CODEBOOK).data
+    sd = SIGMA["together"]
+    share = quad(lambda e: expit(e - 5.0) * norm.pdf(e, scale=sd), -12, 12)[0]
+    assert_share(data["group"] == "yes", share)
+
+
 @pytest.mark.parametrize("country", ["A", "B"])
 def test_the_forms_are_correlated_as_the_truth_says(tiny, country):
     data = tiny.data[tiny.data["country"] == country]
@@ -146,7 +155,7 @@ def test_means_and_deviations_of_the_drivers_are_added_to_the_truth(tiny):
 
 def test_true_index_is_the_average_score_of_a_very_large_survey():
     truth = tiny_truth(woman=0.7, age=-0.5)
-    survey = simulate_survey(truth, tiny_citizens(320_000), CODEBOOK, random_seed=3)
+    survey = simulate_survey(truth, tiny_citizens(160_000), CODEBOOK, random_seed=3)
     index = true_index(survey)
     for country, data in survey.data.groupby("country", observed=True):
         for item, form in FORM.items():
