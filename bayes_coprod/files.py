@@ -52,10 +52,10 @@ def written_whole(path: str | os.PathLike[str], place: str) -> Iterator[Path]:
     CoprodError
         If the folder is missing or cannot be written to.
     """
-    target = Path(path)
-    if target.is_dir():
+    target = Path(path).resolve()  # a link stays a link
+    if target.exists() and not target.is_file():
         raise make_error(
-            CoprodError, place, f"{target} is a folder", remedy="Give the path of a file."
+            CoprodError, place, f"{target} is no ordinary file", remedy="Give the path of a file."
         )
     try:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")

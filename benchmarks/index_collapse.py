@@ -3,7 +3,7 @@
     python benchmarks/index_collapse.py
 
 Both densities are the package's own: the collapsed one that is sampled, and the sum over citizens
-of the pointwise one. Times are medians of repeated evaluations in one run,.
+of the pointwise one. Times are medians of repeated evaluations in one run.
 """
 
 from __future__ import annotations

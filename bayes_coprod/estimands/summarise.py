@@ -76,6 +76,14 @@ def summarise(
         If `draws` lacks the dims chain and draw, or the interval is none.
     """
     prob, kind = interval_settings(prob, kind)
+    if isinstance(draws, xr.Dataset):
+        raise make_error(
+            SpecError,
+            "summarise",
+            "a Dataset holds several quantities",
+            available=draws.data_vars,
+            remedy=f"Choose one, such as effects[{next(iter(draws.data_vars), '')!r}].",
+        )
     for dim in (names.CHAIN, names.DRAW):
         if dim not in draws.dims:
             raise make_error(

@@ -25,7 +25,7 @@ from bayes_coprod.survey.entries import Codebook
 
 FORMAT = "bayes_coprod fit"
 FORMAT_VERSION = 1
-_TOLERANCE = 1e-6
+_TOLERANCE = 1e-9
 """Relative difference of a log density at which a loaded fit is no longer the saved one."""
 
 
@@ -149,15 +149,15 @@ def load_fit(path: str | os.PathLike[str]) -> Fit:
             f"{file.name} is not a fit of this package",
             remedy="Give a file that save_fit wrote.",
         )
-    if attrs["format_version"] != FORMAT_VERSION:
+    if attrs.get("format_version") != FORMAT_VERSION:
         raise make_error(
             FitFileError,
             "load_fit",
-            f"{file.name} has format version {attrs['format_version']}, "
+            f"{file.name} has format version {attrs.get('format_version')}, "
             f"this package reads version {FORMAT_VERSION}",
             remedy="Use the version of the package that wrote it, or fit again.",
         )
-    if attrs["digest"] != _digest(tree):
+    if attrs.get("digest") != _digest(tree):
         raise make_error(
             FitFileError,
             "load_fit",

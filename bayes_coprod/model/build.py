@@ -38,7 +38,7 @@ def build_model(
     design : xarray.Dataset
         From :func:`make_design`.
     evidence : Evidence, optional
-        What the data say about the country contrasts; sets the speed only.
+        What each country's data say about its coefficients; sets the speed only.
 
     Returns
     -------

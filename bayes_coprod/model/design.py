@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -13,7 +15,7 @@ from scipy.linalg import helmert
 from bayes_coprod import names
 from bayes_coprod.errors import SpecError, SurveyError, make_error
 from bayes_coprod.model.spec import ModelSpec
-from bayes_coprod.survey.coverage import answered_share
+from bayes_coprod.survey.coverage import answered_share, check_survey
 from bayes_coprod.survey.entries import Driver, Item
 from bayes_coprod.survey.read import Survey
 
@@ -42,7 +44,9 @@ def make_design(survey: Survey, spec: ModelSpec) -> xr.Dataset:
         ``y`` (citizen, form or outcome): index in SDs from its pooled mean, NaN where fewer than
         half of the items were answered, with ``outcome_mean`` and ``outcome_sd`` in points;
         ``country_index`` (citizen), sorted; ``weight`` (citizen); ``asked``, ``without_driver``
-        and ``without_outcome`` (country), counts of citizens; ``answered`` (country, item).
+        and ``without_outcome`` (country), counts of citizens; ``with_outcome`` (country, form or
+        outcome), citizens behind each level; ``answered`` (country, item). The survey's findings
+        stand in the attribute ``coverage``, as JSON.
 
     Raises
     ------
@@ -105,13 +109,26 @@ def make_design(survey: Survey, spec: ModelSpec) -> xr.Dataset:
             "asked": (names.COUNTRY, count(np.arange(len(raw)))),
             "without_driver": (names.COUNTRY, count(~has_drivers)),
             "without_outcome": (names.COUNTRY, count(has_drivers & ~has_outcome)),
+            "with_outcome": (
+                (names.COUNTRY, dim),
+                np.stack(
+                    [count(used[~np.isnan(scores[used, f])]) for f in range(len(outcomes))], 1
+                ),
+            ),
             "answered": (
                 (names.COUNTRY, names.ITEM),
                 answered_share(survey)[[item.name for item in items]].to_numpy(),
             ),
         },
         coords=coords,
-        attrs={"survey": survey.title, "origin": survey.origin, "command": survey.command},
+        attrs={
+            "survey": survey.title,
+            "origin": survey.origin,
+            "command": survey.command,
+            "coverage": json.dumps(
+                [asdict(f) for f in check_survey(survey, [driver.name for driver in drivers])]
+            ),
+        },
     )
     design.attrs["digest"] = _digest(design)
     return design

@@ -157,7 +157,7 @@ def load_model(source: str | os.PathLike[str] | Mapping[str, Any] | ModelSpec) -
     ----------
     source : str, path, mapping or ModelSpec
         The name of a model in ``models/``, the path of a TOML file, the content of one, or a
-        specification, which is returned as it is.
+        specification.
 
     Returns
     -------
@@ -175,8 +175,8 @@ def load_model(source: str | os.PathLike[str] | Mapping[str, Any] | ModelSpec) -
     >>> load_model("index").pooling
     'partial'
     """
-    if isinstance(source, ModelSpec):
-        return source
+    if isinstance(source, ModelSpec):  # may be made by hand: checked like a file
+        source = spec_content(source)
     if isinstance(source, Mapping):
         return _parse(StrictTable(source, "model", SpecError), question="")
     if not isinstance(source, str | os.PathLike):

@@ -17,6 +17,7 @@ from bayes_coprod.model.spec import spec_content
 from bayes_coprod.model.varying import UNPOOLED
 from bayes_coprod.report import words
 from bayes_coprod.report.data import Block, Code, Formula, Interval, Paragraph, Section, Table
+from bayes_coprod.report.intervals import IntervalChoice
 from bayes_coprod.survey.codebook import codebook_content
 from bayes_coprod.survey.coverage import FEW_CITIZENS
 
@@ -45,9 +46,8 @@ def data_section(fit: Fit) -> Section:
         },
         index=pd.Index(fit.countries, name="country"),
     )
-    people.loc["All"] = people.sum()
-    left_out = int(people.loc["All", ["without a driver", "without an outcome"]].sum())
-    asked = int(people.loc["All", "asked"])
+    total = people.sum()
+    left_out, asked = int(total["asked"] - total["in the fit"]), int(total["asked"])
     blocks: list[Block] = [
         Paragraph(
             f"{fit.codebook.name}"
@@ -62,7 +62,10 @@ def data_section(fit: Fit) -> Section:
             header=("Country", *(words.capital(str(c)) for c in people.columns)),
             rows=tuple(
                 (str(country), *(f"{int(n):,}" for n in row))
-                for country, row in zip(people.index, people.to_numpy(), strict=True)
+                for country, row in (
+                    *zip(people.index, people.to_numpy(), strict=True),
+                    ("All countries", total),
+                )
             ),
             csv=people.to_csv(),
         ),
@@ -138,9 +141,21 @@ def _pooling_formulas(fit: Fit) -> list[Block]:
     n = len(fit.countries)
     if fit.spec.pooling == "complete":
         return [Formula(r"b_{cfp} = \beta_{fp}", "Complete pooling: all countries are alike.")]
+    if fit.spec.vary_by_country == "all":
+        which = ""
+    else:
+        varying = (
+            []
+            if fit.spec.vary_by_country == "none"
+            else [fit.codebook.driver(name).label for name in fit.spec.vary_by_country]
+        )
+        which = (
+            f" Only the level{' and' if varying else ''} {words.listed(varying)} "
+            f"var{'y' if varying else 'ies'} by country; for the other drivers d is 0."
+        )
     split = Formula(
         r"b_{cfp} = \beta_{fp} + d_{cfp}, \quad \sum_c d_{cfp} = 0",
-        f"beta is the mean over these {n} countries, d a country's deviation from it.",
+        f"beta is the mean over these {n} countries, d a country's deviation from it.{which}",
     )
     if fit.spec.pooling == "none":
         return [
@@ -212,12 +227,14 @@ def _sampling(fit: Fit) -> str:
 def limits_section(fit: Fit) -> Section:
     """Say what the results cannot carry."""
     n = len(fit.countries)
+    few = f"{words.capital(words.count(n))} countries are few. " if n < FEW_COUNTRIES else ""
+    rough = (
+        " How much countries differ is known only roughly; the prior on it matters."
+        if n < FEW_COUNTRIES and fit.spec.pooling == "partial"
+        else ""
+    )
     said = [
-        f"{words.capital(words.count(n))} countries are {'few' if n < FEW_COUNTRIES else 'not all'}"
-        ". What is said of the mean is said of these countries, and how much countries differ is "
-        "known only roughly; the prior on it matters."
-        if n < FEW_COUNTRIES
-        else f"What is said of the mean is said of these {n} countries, not of any others.",
+        f"{few}What is said of the mean is said of these {n} countries, not of any others.{rough}",
         "A cross-section shows associations. None of the numbers says what would follow from "
         "changing a driver.",
         "Intervals hold the uncertainty of the model's parameters and of who happened to be asked "
@@ -231,7 +248,7 @@ def limits_section(fit: Fit) -> Section:
     return Section("Limits", tuple(Paragraph(text) for text in said))
 
 
-def reproduce_section(fit: Fit) -> Section:
+def reproduce_section(fit: Fit, choice: IntervalChoice) -> Section:
     """Give what it takes to make the report again."""
     attrs = fit.tree["posterior"].attrs
     versions = ", ".join(
@@ -252,7 +269,7 @@ def reproduce_section(fit: Fit) -> Section:
             f"survey = bc.{fit.design.attrs['origin']}",
             'fit = bc.fit_model("model.toml", survey)',
             "print(bc.check_fit(fit))",
-            'bc.write_report(fit, "report.html")',
+            f'bc.write_report(fit, "report.html", prob={choice.prob:g}, kind="{choice.kind}")',
         ]
     )
     return Section(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from bayes_coprod import names
@@ -17,7 +20,7 @@ from bayes_coprod.estimands.countries import (
     has_gap,
 )
 from bayes_coprod.estimands.summarise import IntervalKind
-from bayes_coprod.finding import Findings
+from bayes_coprod.finding import Finding, Findings
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.model.design import outcome_dim
 from bayes_coprod.report import words
@@ -46,6 +49,9 @@ from bayes_coprod.report.intervals import (
     rows_of,
 )
 
+_RANKS_SHOWN = 10
+"""With more countries a table of all ranks is wider than a page."""
+
 
 def collect_report(
     fit: Fit, *, prob: float | None = None, kind: IntervalKind | None = None
@@ -63,7 +69,8 @@ def collect_report(
     ReportData
     """
     choice = choose_interval(prob, kind)
-    findings = check_fit(fit)
+    coverage = Findings(Finding(**found) for found in json.loads(fit.design.attrs["coverage"]))
+    findings = Findings([*check_fit(fit), *coverage])
     levels = country_levels(fit)
     gulf = gap(fit, of=levels) if has_gap(fit) else None
     sections = [
@@ -74,7 +81,7 @@ def collect_report(
         data_section(fit),
         model_section(fit, choice.prob),
         limits_section(fit),
-        reproduce_section(fit),
+        reproduce_section(fit, choice),
     ]
     return ReportData(
         title=f"Co-production in {words.count(len(fit.countries))} countries",
@@ -169,7 +176,9 @@ def _said_of_gulf(fit: Fit, choice: IntervalChoice, gulf: xr.DataArray) -> str:
     where = (
         f" It is widest in {fit.countries[widest]} "
         f"(probability {words.probability(float(share.max()))})."
-        if (share == share.max()).sum() == 1  # countries may be alike by assumption
+        # countries may be alike by assumption, and one without data is none to name
+        if (share == share.max()).sum() == 1
+        and (fit.design["with_outcome"].values[widest] > 0).all()
         else ""
     )
     ahead = f", {second} above {first}" if reversed_ else ""
@@ -183,6 +192,14 @@ def _countries_section(
     fit: Fit, choice: IntervalChoice, levels: xr.DataArray, gulf: xr.DataArray | None
 ) -> Section:
     blocks: list[Block] = [_levels_table(fit, choice, levels)]
+    silent = _without_data(fit)
+    if silent:
+        blocks.append(
+            Paragraph(
+                f"Nobody in the fit has an index of {words.listed(silent)}: what is said of it "
+                "comes from the other countries and the drivers alone."
+            )
+        )
     quantity, what = levels, "level"
     if gulf is not None:
         blocks.append(_by_country_table("gap", "Gap between the forms", choice, gulf))
@@ -201,6 +218,17 @@ def _countries_section(
             quantity = quantity.isel({names.FORM: 0}, drop=True)
         blocks.append(_ranks_table(fit, quantity, f"{what}{form}"))
     return Section("Countries", tuple(blocks))
+
+
+def _without_data(fit: Fit) -> list[str]:
+    """Outcomes that nobody in a country has, such as ``collective in Denmark``."""
+    counts = fit.design["with_outcome"]
+    return [
+        f"{outcome} in {country}"
+        for country, row in zip(fit.countries, counts.values, strict=True)
+        for outcome, n in zip(counts[counts.dims[1]].values, row, strict=True)
+        if n == 0
+    ]
 
 
 def _levels_table(fit: Fit, choice: IntervalChoice, levels: xr.DataArray) -> Table:
@@ -251,24 +279,37 @@ def _by_country_table(
 
 def _ranks_table(fit: Fit, quantity: xr.DataArray, what: str) -> Table:
     share = country_ranks(fit, of=quantity).mean(DRAWS).to_pandas()
+    csv = share.to_csv()
+    header = [f"Rank {rank}" for rank in share.columns]
+    if len(header) > _RANKS_SHOWN:
+        n = len(header)
+        share = pd.DataFrame(
+            {
+                "Highest": share[1],
+                "Top three": share[[1, 2, 3]].sum(axis=1),
+                "Bottom three": share[[n - 2, n - 1, n]].sum(axis=1),
+                "Lowest": share[n],
+            }
+        )
+        header = list(share.columns)
     return Table(
         name="ranks",
         caption=f"Probability of each rank by {what}; rank 1 is the highest.",
-        header=("Country", *(f"Rank {rank}" for rank in share.columns)),
+        header=("Country", *header),
         rows=tuple(
             (str(country), *(words.probability(float(p)) for p in row))
             for country, row in zip(share.index, share.to_numpy(), strict=True)
         ),
-        csv=share.to_csv(),
+        csv=csv,
     )
 
 
 def _belief_section(findings: Findings) -> Section:
     status = findings.status
     said = {
-        "pass": "Every check of the sampler passed.",
-        "warn": "A check of the sampler warns; the numbers may change a little with more draws.",
-        "fail": "A check of the sampler failed; do not quote the numbers.",
+        "pass": "Every check of the data and of the sampler passed.",
+        "warn": "A check warns; what it means for the numbers stands beside it.",
+        "fail": "A check failed; do not quote the numbers.",
         "unknown": "Not everything could be checked.",
     }[status]
     return Section("May one believe it?", (Paragraph(said), findings))

@@ -129,18 +129,7 @@ def _check_items(survey: Survey) -> Iterator[Finding]:
                     f"{1 - share:.0%} of the answers are missing.",
                     "Missing answers are taken as random given drivers and the other answers.",
                 )
-        unused = survey.data[item.name].value_counts(sort=False)
-        nobody = [str(category) for category in unused.index[unused == 0]]
-        if nobody:
-            yield Finding(
-                "categories",
-                "warn",
-                item.name,
-                float(len(nobody)),
-                0.0,
-                f"Nobody chose {_listed(nobody)}.",
-                "Check the spelling in the codebook, or drop the category.",
-            )
+        yield from _check_categories(survey, item.name)
     worst = float(1 - answered.to_numpy().min())
     if worst <= ITEM_MISSING_WARN:
         yield Finding(
@@ -153,8 +142,26 @@ def _check_items(survey: Survey) -> Iterator[Finding]:
         )
 
 
+def _check_categories(survey: Survey, name: str) -> Iterator[Finding]:
+    counts = survey.data[name].value_counts(sort=False)
+    nobody = [str(category) for category in counts.index[counts == 0]]
+    if nobody:
+        yield Finding(
+            "categories",
+            "warn",
+            name,
+            float(len(nobody)),
+            0.0,
+            f"Nobody chose {_listed(nobody)}.",
+            "Check the spelling in the codebook, or drop the category.",
+        )
+
+
 def _check_drivers(survey: Survey, drivers: Iterable[str]) -> Iterator[Finding]:
     chosen = list(drivers)
+    for driver in survey.codebook.drivers:
+        if driver.name in chosen and driver.kind in ("categorical", "ordered"):
+            yield from _check_categories(survey, driver.name)
     shares = survey.data[chosen].isna().mean()
     for name, share in shares.items():
         if share > DRIVER_MISSING_WARN:

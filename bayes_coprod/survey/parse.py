@@ -103,6 +103,7 @@ def _parse_driver(name: str, table: StrictTable) -> Driver:
                 value=given["reference"],
                 available=categories,
             )
+        given["reference"] = categories[categories.index(given["reference"])]  # 2, not 2.0
     if kind == "binary":
         given["yes"] = table.scalars("yes")
         given["no"] = table.scalars("no", ())
