@@ -83,3 +83,12 @@ def test_toml_that_cannot_be_read_is_refused(tmp_path, written, problem):
 def test_a_folder_is_no_toml_file(tmp_path):
     with pytest.raises(SpecError, match="cannot be read"):
         read_toml(tmp_path, "load_model", SpecError)
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "real").write_text("old")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with written_whole(tmp_path / "link", "test") as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_text() == "new"

@@ -50,7 +50,10 @@ def interval_settings(prob: float | None, kind: IntervalKind | None) -> tuple[fl
 
 
 def summarise(
-    draws: xr.DataArray, *, prob: float | None = None, kind: IntervalKind | None = None
+    draws: xr.DataArray | xr.Dataset,
+    *,
+    prob: float | None = None,
+    kind: IntervalKind | None = None,
 ) -> pd.DataFrame:
     """Summarise a quantity's draws in a table.
 

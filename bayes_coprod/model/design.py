@@ -111,9 +111,7 @@ def make_design(survey: Survey, spec: ModelSpec) -> xr.Dataset:
             "without_outcome": (names.COUNTRY, count(has_drivers & ~has_outcome)),
             "with_outcome": (
                 (names.COUNTRY, dim),
-                np.stack(
-                    [count(used[~np.isnan(scores[used, f])]) for f in range(len(outcomes))], 1
-                ),
+                np.stack([count(used[has]) for has in ~np.isnan(scores[used]).T], axis=1),
             ),
             "answered": (
                 (names.COUNTRY, names.ITEM),

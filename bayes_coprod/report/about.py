@@ -141,18 +141,13 @@ def _pooling_formulas(fit: Fit) -> list[Block]:
     n = len(fit.countries)
     if fit.spec.pooling == "complete":
         return [Formula(r"b_{cfp} = \beta_{fp}", "Complete pooling: all countries are alike.")]
-    if fit.spec.vary_by_country == "all":
-        which = ""
-    else:
-        varying = (
-            []
-            if fit.spec.vary_by_country == "none"
-            else [fit.codebook.driver(name).label for name in fit.spec.vary_by_country]
-        )
-        which = (
-            f" Only the level{' and' if varying else ''} {words.listed(varying)} "
-            f"var{'y' if varying else 'ies'} by country; for the other drivers d is 0."
-        )
+    varies = fit.spec.vary_by_country
+    which = ""
+    if varies != "all":
+        varying = () if varies == "none" else varies
+        labels = ["the level", *(fit.codebook.driver(name).label for name in varying)]
+        verb = "vary" if varying else "varies"
+        which = f" Only {words.listed(labels)} {verb} by country; for the other drivers d is 0."
     split = Formula(
         r"b_{cfp} = \beta_{fp} + d_{cfp}, \quad \sum_c d_{cfp} = 0",
         f"beta is the mean over these {n} countries, d a country's deviation from it.{which}",

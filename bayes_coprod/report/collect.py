@@ -173,12 +173,13 @@ def _said_of_gulf(fit: Fit, choice: IntervalChoice, gulf: xr.DataArray) -> str:
     after = words.decimals([average])
     share = country_ranks(fit, of=gulf).mean(DRAWS).sel({names.RANK: 1}).values
     (widest,) = np.flatnonzero(share == share.max())[:1]
+    # countries may be alike by assumption, and one without data is none to name
+    is_one = (share == share.max()).sum() == 1
+    has_data = (fit.design["with_outcome"].values[widest] > 0).all()
     where = (
         f" It is widest in {fit.countries[widest]} "
         f"(probability {words.probability(float(share.max()))})."
-        # countries may be alike by assumption, and one without data is none to name
-        if (share == share.max()).sum() == 1
-        and (fit.design["with_outcome"].values[widest] > 0).all()
+        if is_one and has_data
         else ""
     )
     ahead = f", {second} above {first}" if reversed_ else ""

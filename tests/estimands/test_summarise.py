@@ -116,3 +116,9 @@ def test_an_unknown_kind_is_refused(draws):
 def test_averaged_draws_are_refused(draws, dim):
     with pytest.raises(SpecError, match=f"the draws have no dim '{dim}'"):
         summarise(draws.mean(dim))
+
+
+def test_a_dataset_is_refused_with_what_it_holds():
+    draws = xr.DataArray(np.zeros((2, 5)), dims=("chain", "draw"))
+    with pytest.raises(SpecError, match="holds several quantities. Available: pooled, by_country"):
+        summarise(xr.Dataset({"pooled": draws, "by_country": draws}))

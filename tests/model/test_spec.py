@@ -27,7 +27,13 @@ def test_a_name_a_path_and_a_mapping_give_the_same_model(tmp_path):
     assert load_model(content) == by_name
     assert dataclasses.replace(by_path, question=by_name.question) == by_name
     assert load_model(str(path)) == by_path
-    assert load_model(by_name) is by_name
+    assert load_model(by_name) == by_name
+
+
+def test_a_specification_made_by_hand_is_checked_like_a_file():
+    assert load_model(ModelSpec(name="x", likelihood="index")).priors == load_model("index").priors
+    with pytest.raises(SpecError, match="unknown likelihood 'indx'. Did you mean 'index'"):
+        load_model(ModelSpec(name="x", likelihood="indx"))
 
 
 def test_the_question_is_the_first_comment_of_the_file(tmp_path):

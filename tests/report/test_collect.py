@@ -269,7 +269,8 @@ def test_real_data_are_not_called_synthetic(told, small):
 
 def test_a_good_fit_has_no_failed_checks(five_report):
     assert five_report.failed == ()
-    assert len(blocks(five_report, Findings)[0]) == 5
+    checks = {finding.check for finding in blocks(five_report, Findings)[0]}
+    assert {"R-hat", "divergences", "citizens", "driver coverage"} <= checks
     assert "do not quote" not in paragraphs(five_report, BELIEF)
 
 
@@ -489,8 +490,8 @@ def test_who_was_left_out_adds_up(told, small_frame, small_book):
     assert counts["Cyprus"] == [50, 0, without["Cyprus"], 50 - without["Cyprus"]]
     for asked, *left_out, used in counts.values():
         assert asked == sum(left_out) + used
-    of_all = [sum(counts[c][i] for c in counts if c != "All") for i in range(4)]
-    assert counts["All"] == of_all
+    of_all = [sum(counts[c][i] for c in counts if c != "All countries") for i in range(4)]
+    assert counts.pop("All countries") == of_all
     lost = of_all[1] + of_all[2]
     assert f"150 citizens were asked. {lost} of them ({lost / 150:.1%}) are left out" in paragraphs(
         report, "Data"
@@ -663,3 +664,26 @@ def test_a_report_changes_nothing_of_its_fit(some):
     collect_report(some)
     assert some.tree.identical(before)
     assert some.design.identical(design)
+
+
+def test_an_outcome_that_nobody_in_a_country_has_is_said_and_never_called_widest(
+    told, small_frame, small_book
+):
+    together = [n for n, item in small_book["items"].items() if item["form"] == "together"]
+    small_frame.loc[small_frame["country"] == "Cyprus", together] = np.nan
+    report = collect_report(told(read_survey(small_frame, small_book)))
+    assert "Nobody in the fit has an index of together in Cyprus" in paragraphs(report, "Countries")
+    assert "widest in Cyprus" not in report.headline
+
+
+def test_a_failed_coverage_check_stands_at_the_top(told, small_frame, small_book):
+    small_frame.loc[::3, "age"] = np.nan
+    report = collect_report(told(read_survey(small_frame, small_book)))
+    assert "driver coverage" in {finding.check for finding in report.failed}
+
+
+def test_the_model_section_names_the_drivers_that_vary(told, small):
+    section = paragraphs(collect_report(told(small)), "Model")
+    assert "varies by country" not in section
+    formulas = blocks(collect_report(told(small, vary_by_country="none")), Formula)
+    assert any("Only the level varies by country" in formula.words for formula in formulas)
