@@ -11,12 +11,8 @@ from bayes_coprod import names
 from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.estimands.countries import both_forms
 from bayes_coprod.inference.fit import Fit
-from bayes_coprod.model.design import (
-    chosen_drivers,
-    coefficient_labels,
-    level_contrasts,
-    outcome_dim,
-)
+from bayes_coprod.model.coding import chosen_drivers, coefficient_labels, level_contrasts
+from bayes_coprod.model.design import outcome_dim
 from bayes_coprod.survey.entries import Driver
 
 ASSOCIATION = (

@@ -18,8 +18,8 @@ from bayes_coprod import names
 from bayes_coprod.errors import FitFileError, make_error
 from bayes_coprod.files import written_whole
 from bayes_coprod.model.build import build_model, log_density_at
+from bayes_coprod.model.pilot import Pilot, read_pilot
 from bayes_coprod.model.spec import ModelSpec, load_model, spec_content
-from bayes_coprod.model.varying import Evidence
 from bayes_coprod.survey.codebook import codebook_content, load_codebook
 from bayes_coprod.survey.entries import Codebook
 
@@ -60,6 +60,13 @@ class Fit:
         """Countries in the fit."""
         return [str(name) for name in self.design[names.COUNTRY].values]
 
+    @property
+    def pilot(self) -> Pilot | None:
+        """The pilot's outcome, where there was one."""
+        if "pilot" not in self.tree.children:
+            return None
+        return read_pilot(self.tree["pilot"].to_dataset())
+
     def __repr__(self) -> str:
         sizes = self.tree["posterior"].sizes
         seconds = self.tree["posterior"].attrs["sampling_time"]
@@ -77,14 +84,6 @@ class Fit:
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(repr(self))}</pre>"
-
-
-def pilot_dataset(evidence: Evidence) -> xr.Dataset:
-    """Evidence as it is stored with a fit."""
-    dims = (names.COUNTRY, names.OUTCOME, names.COEFFICIENT)
-    return xr.Dataset(
-        {"estimate": (dims, evidence.estimate), "precision": (dims, evidence.precision)}
-    )
 
 
 def save_fit(fit: Fit, path: str | os.PathLike[str]) -> Path:
@@ -176,12 +175,8 @@ def load_fit(path: str | os.PathLike[str]) -> Fit:
 
 def _prove(fit: Fit, file: Path) -> None:
     """Recompute the stored draw's log density with the model as this version builds it."""
-    evidence = None
-    if "pilot" in fit.tree.children:
-        pilot = fit.tree["pilot"].to_dataset()
-        evidence = Evidence(pilot["estimate"].values, pilot["precision"].values)
     proof = fit.tree["proof"].to_dataset()
-    model = build_model(fit.spec, fit.codebook, fit.design, evidence)
+    model = build_model(fit.spec, fit.codebook, fit.design, fit.pilot)
     draw = {str(name): proof[name].values for name in proof.data_vars}
     then = float(proof.attrs["log_density"])
     if set(draw) != {variable.name for variable in model.free_RVs}:

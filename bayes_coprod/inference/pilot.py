@@ -6,15 +6,17 @@ import numpy as np
 import xarray as xr
 
 from bayes_coprod import names
+from bayes_coprod.inference.item_pilot import fit_item_pilot
+from bayes_coprod.model.coding import chosen_drivers
 from bayes_coprod.model.collapse import GaussianCells, collapse_gaussian
-from bayes_coprod.model.design import chosen_drivers, varying_columns
+from bayes_coprod.model.pilot import Evidence, Pilot
 from bayes_coprod.model.spec import ModelSpec
-from bayes_coprod.model.varying import Evidence
+from bayes_coprod.model.varying import effect_columns
 from bayes_coprod.survey.entries import Codebook
 
 
-def fit_pilot(spec: ModelSpec, codebook: Codebook, design: xr.Dataset) -> Evidence | None:
-    r"""Find what each country's data alone say about its coefficients.
+def fit_pilot(spec: ModelSpec, codebook: Codebook, design: xr.Dataset) -> Pilot | None:
+    """Find what the data say about the coefficients, roughly, and where citizens lie.
 
     Parameters
     ----------
@@ -24,22 +26,31 @@ def fit_pilot(spec: ModelSpec, codebook: Codebook, design: xr.Dataset) -> Eviden
 
     Returns
     -------
-    Evidence or None
-        ``None`` where the model's parametrisation has no use for it.
+    Pilot or None
+        ``None`` where the model has no use for one.
 
     Notes
     -----
-    Least squares per country and outcome with a unit-scale prior.
+    Of ``index``: least squares per country and outcome with a unit-scale prior. Of ``items``:
+    :func:`bayes_coprod.inference.item_pilot.fit_item_pilot`.
     """
+    drivers = chosen_drivers(design, codebook.drivers)
+    if spec.likelihood == "items":
+        return fit_item_pilot(spec, design, drivers)
     if spec.pooling != "partial" or spec.parametrisation != "informed":
         return None
     cells = collapse_gaussian(
         design["x"].values, design["y"].values, design["country_index"].values
     )
-    estimate, variance = _least_squares(cells, design.sizes[names.COUNTRY])
-    columns, _ = varying_columns(spec, chosen_drivers(design, codebook.drivers))
-    kept = [0, *(1 + column for column in columns)]
-    return Evidence(estimate=estimate[:, :, kept], precision=1 / variance[:, :, kept])
+    n_countries = design.sizes[names.COUNTRY]
+    estimate, variance = _least_squares(cells, n_countries)
+    kept = effect_columns(spec, drivers, design.sizes[names.COEFFICIENT])
+    return Pilot(
+        Evidence(
+            estimate=estimate[:, :, kept].reshape(n_countries, -1),
+            precision=1 / variance[:, :, kept].reshape(n_countries, -1),
+        )
+    )
 
 
 def _least_squares(cells: GaussianCells, n_countries: int) -> tuple[np.ndarray, np.ndarray]:

@@ -31,7 +31,7 @@ def add_log_likelihood(fit: Fit) -> Fit:
     The unit is the citizen, so ``arviz.loo(fit.tree)`` leaves one citizen out at a time.
     """
     posterior = fit.posterior
-    evaluate = compile_citizen_log_likelihood(fit.spec, fit.design, posterior)
+    evaluate = compile_citizen_log_likelihood(fit.spec, fit.design, posterior, fit.pilot)
     n_chains, n_draws = posterior.sizes[names.CHAIN], posterior.sizes[names.DRAW]
     values = {str(name): posterior[name].values for name in posterior.data_vars}
     out = np.empty((n_chains, n_draws, fit.design.sizes[names.CITIZEN]))

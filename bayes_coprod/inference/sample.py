@@ -14,10 +14,11 @@ import pymc as pm
 import xarray as xr
 
 from bayes_coprod import names
-from bayes_coprod.inference.fit import Fit, pilot_dataset
+from bayes_coprod.inference.fit import Fit
 from bayes_coprod.inference.pilot import fit_pilot
 from bayes_coprod.model.build import build_model, named_quantities
 from bayes_coprod.model.design import make_design
+from bayes_coprod.model.pilot import pilot_dataset
 from bayes_coprod.model.spec import Gradient, ModelSpec, Sampler, load_model, override_sampler
 from bayes_coprod.survey.read import Survey
 
@@ -85,18 +86,18 @@ def fit_model(
     )
     design = make_design(survey, spec)
     start = time.perf_counter()
-    evidence = fit_pilot(spec, survey.codebook, design)
-    graph = build_model(spec, survey.codebook, design, evidence)
+    pilot = fit_pilot(spec, survey.codebook, design)
+    graph = build_model(spec, survey.codebook, design, pilot)
     sampled = _sample(graph, spec.sampler, progressbar and _somebody_watches())
     tree = _tree(sampled, graph, time.perf_counter() - start)
-    if evidence is not None:
-        tree["pilot"] = xr.DataTree(pilot_dataset(evidence))
+    if pilot is not None:
+        tree["pilot"] = xr.DataTree(pilot_dataset(pilot))
     return Fit(spec, survey.codebook, design, tree)
 
 
 def _sample(graph: pm.Model, settings: Sampler, progressbar: bool) -> xr.DataTree:
     if settings.gradient == "jax":
-        compiled = nutpie.compile_pymc_model(graph, backend="jax", gradient_backend="jax")
+        compiled = nutpie.compile_pymc_model(graph, backend="jax", gradient_backend="pytensor")
     else:
         compiled = nutpie.compile_pymc_model(graph, backend="numba")
     running = nutpie.sample(

@@ -13,20 +13,22 @@ import xarray as xr
 from pytensor.compile.mode import Mode
 
 from bayes_coprod import names
-from bayes_coprod.model.design import chosen_drivers, outcome_dim, varying_columns
+from bayes_coprod.model.coding import chosen_drivers, varying_columns
+from bayes_coprod.model.design import outcome_dim
+from bayes_coprod.model.index import expected_index, index_parameters
 from bayes_coprod.model.likelihoods import LIKELIHOODS
+from bayes_coprod.model.pilot import Pilot
 from bayes_coprod.model.spec import ModelSpec
-from bayes_coprod.model.varying import Evidence
 from bayes_coprod.survey.entries import Codebook
 
 type Arrays = Mapping[str, np.ndarray]
 
-_AT_ONCE = Mode(linker="py", optimizer="fast_compile")
+AT_ONCE = Mode(linker="py", optimizer="fast_compile")
 """Evaluates a graph a few times without compiling it."""
 
 
 def build_model(
-    spec: ModelSpec, codebook: Codebook, design: xr.Dataset, evidence: Evidence | None = None
+    spec: ModelSpec, codebook: Codebook, design: xr.Dataset, pilot: Pilot | None = None
 ) -> pm.Model:
     """Write the model down; the one place where its maths stands.
 
@@ -37,8 +39,8 @@ def build_model(
         Of the survey in the design.
     design : xarray.Dataset
         From :func:`make_design`.
-    evidence : Evidence, optional
-        What each country's data say about its coefficients; sets the speed only.
+    pilot : Pilot, optional
+        Sets the speed only; ``items`` needs its nodes.
 
     Returns
     -------
@@ -55,9 +57,10 @@ def build_model(
         names.COEFFICIENT: [str(name) for name in design[names.COEFFICIENT].values],
         names.DRIVER: list(dict.fromkeys(varying_columns(spec, drivers)[1])),
         names.PAIR: [names.pair_label(a, b) for a, b in combinations(outcomes, 2)],
+        **LIKELIHOODS[spec.likelihood].coords(codebook, design),
     }
     with pm.Model(coords={name: labels for name, labels in coords.items() if labels}) as model:
-        LIKELIHOODS[spec.likelihood].build(spec, design, drivers, evidence)
+        LIKELIHOODS[spec.likelihood].build(spec, design, drivers, pilot)
     return model
 
 
@@ -87,12 +90,12 @@ def log_density_at(model: pm.Model, draw: Arrays) -> float:
         at = pt.as_tensor_variable(draw[variable.name])
         if transform is not None:
             at = transform.forward(at, *variable.owner.inputs)
-        point[value.name] = at.eval(mode=_AT_ONCE)
-    return float(model.compile_logp(mode=_AT_ONCE)(point))
+        point[value.name] = at.eval(mode=AT_ONCE)
+    return float(model.compile_logp(mode=AT_ONCE)(point))
 
 
 def compile_citizen_log_likelihood(
-    spec: ModelSpec, design: xr.Dataset, posterior: xr.Dataset
+    spec: ModelSpec, design: xr.Dataset, posterior: xr.Dataset, pilot: Pilot | None
 ) -> Callable[[Arrays], np.ndarray]:
     """Compile the log likelihood of each citizen at one draw.
 
@@ -102,6 +105,8 @@ def compile_citizen_log_likelihood(
     design : xarray.Dataset
     posterior : xarray.Dataset
         Tells the parameters' shapes.
+    pilot : Pilot or None
+        That of the fit.
 
     Returns
     -------
@@ -113,7 +118,7 @@ def compile_citizen_log_likelihood(
         name: pt.tensor(name, shape=posterior[name].shape[2:], dtype="float64")
         for name in likelihood.parameters(spec, design)
     }
-    output = likelihood.citizens(spec, design, inputs)
+    output = likelihood.citizens(spec, design, inputs, pilot)
     function = pytensor.function(list(inputs.values()), output, mode="JAX")
     return lambda draw: np.asarray(function(*(draw[name] for name in inputs)))
 
@@ -137,14 +142,13 @@ def expected_response(
     numpy.ndarray
         (draw, country, form or outcome), in the survey's units.
     """
-    likelihood = LIKELIHOODS[spec.likelihood]
     inputs = {
         name: pt.tensor(name, shape=draws[name].shape, dtype="float64")
-        for name in likelihood.parameters(spec, design)
+        for name in index_parameters(spec, design)
     }
     x_in = pt.tensor("x", shape=x.shape, dtype="float64")
-    output = likelihood.expected(design, inputs, x_in)
+    output = expected_index(design, inputs, x_in)
     function = pytensor.function(
-        [*inputs.values(), x_in], output, mode=_AT_ONCE, on_unused_input="ignore"
+        [*inputs.values(), x_in], output, mode=AT_ONCE, on_unused_input="ignore"
     )
     return np.asarray(function(*(draws[name] for name in inputs), x))

@@ -10,10 +10,10 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.linalg import helmert
 
 from bayes_coprod import names
 from bayes_coprod.errors import SpecError, SurveyError, make_error
+from bayes_coprod.model.coding import code_drivers, coefficient_labels, driver_of_columns
 from bayes_coprod.model.spec import ModelSpec
 from bayes_coprod.survey.coverage import answered_share, check_survey
 from bayes_coprod.survey.entries import Driver, Item
@@ -41,12 +41,14 @@ def make_design(survey: Survey, spec: ModelSpec) -> xr.Dataset:
     xarray.Dataset
         ``x`` (citizen, coefficient): numeric and ordered drivers per pooled SD, binary ones 0/1,
         categorical ones as zero-sum contrasts, all minus ``column_mean`` and over ``column_sd``;
-        ``y`` (citizen, form or outcome): index in SDs from its pooled mean, NaN where fewer than
-        half of the items were answered, with ``outcome_mean`` and ``outcome_sd`` in points;
         ``country_index`` (citizen), sorted; ``weight`` (citizen); ``asked``, ``without_driver``
         and ``without_outcome`` (country), counts of citizens; ``with_outcome`` (country, form or
-        outcome), citizens behind each level; ``answered`` (country, item). The survey's findings
-        stand in the attribute ``coverage``, as JSON.
+        outcome), citizens behind each level; ``answered`` (country, item). Of ``index`` besides
+        ``y`` (citizen, form or outcome): index in SDs from its pooled mean, NaN where fewer than
+        half of the items were answered, with ``outcome_mean`` and ``outcome_sd`` in points. Of
+        ``items`` besides ``answer`` (citizen, item): position of the category, -1 where there is
+        none, with ``n_categories``, ``takes_part_from`` and ``item_form`` (item). The survey's
+        findings stand in the attribute ``coverage``, as JSON.
 
     Raises
     ------
@@ -58,67 +60,54 @@ def make_design(survey: Survey, spec: ModelSpec) -> xr.Dataset:
     """
     drivers = _chosen_drivers(survey, spec)
     items = _chosen_items(survey, spec)
-    outcomes = _outcomes(items, spec, survey.codebook.forms)
     _check_countries(survey)
     weight = _weights(survey)
-
     raw = code_drivers(survey.data, drivers)  # (citizen, coefficient)
-    scores = np.stack([_index(survey.data, group) for group in outcomes.values()], axis=1)
+    responses = _indices if spec.likelihood == "index" else _answers
+    response, has = responses(survey, spec, items)
+    dim = str(has.dims[1])
+
     has_drivers = ~np.isnan(raw).any(axis=1)
-    has_outcome = ~np.isnan(scores).all(axis=1)
+    has_outcome = has.values.any(axis=1)
     country = survey.data[names.COUNTRY].cat.codes.to_numpy()
     used = np.flatnonzero(has_drivers & has_outcome)
     used = used[np.argsort(country[used], kind="stable")]
     _check_left(survey, country[used])
     _check_variation(survey.data.iloc[used], drivers, items)
 
-    per_sd = np.array([driver.kind in ("numeric", "ordered") for driver in _driver_of(drivers)])
+    per_sd = [driver.kind in ("numeric", "ordered") for driver in driver_of_columns(drivers)]
     mean = raw[used].mean(axis=0)
     sd = np.where(per_sd, raw[used].std(axis=0), 1.0)
-    _check_outcomes(scores[used], list(outcomes))
-    outcome_mean = np.nanmean(scores[used], axis=0)
-    outcome_sd = np.nanstd(scores[used], axis=0)
-
-    dim = outcome_dim(spec)
-    coefficients = coefficient_labels(drivers)
-    n_countries = len(survey.countries)
-    coords: dict[str, object] = {
-        names.CITIZEN: survey.data[names.CITIZEN].to_numpy(dtype=object)[used],
-        names.COUNTRY: list(survey.countries),
-        names.COEFFICIENT: coefficients,
-        names.ITEM: [item.name for item in items],
-        dim: list(outcomes),
-    }
-    if dim == names.OUTCOME:
-        coords[names.FORM] = (dim, [group[0].form for group in outcomes.values()])
-        coords[names.SECTOR] = (dim, [str(group[0].sector) for group in outcomes.values()])
 
     def count(rows: np.ndarray) -> np.ndarray:
-        return np.bincount(country[rows], minlength=n_countries)
+        return np.bincount(country[rows], minlength=len(survey.countries))
 
     design = xr.Dataset(
         {
             "x": ((names.CITIZEN, names.COEFFICIENT), (raw[used] - mean) / sd),
-            "y": ((names.CITIZEN, dim), (scores[used] - outcome_mean) / outcome_sd),
             "country_index": (names.CITIZEN, country[used].astype(np.int64)),
             "weight": (names.CITIZEN, weight[used]),
             "column_mean": (names.COEFFICIENT, mean),
             "column_sd": (names.COEFFICIENT, sd),
-            "outcome_mean": (dim, outcome_mean, {"units": "points of 100"}),
-            "outcome_sd": (dim, outcome_sd, {"units": "points of 100"}),
             "asked": (names.COUNTRY, count(np.arange(len(raw)))),
             "without_driver": (names.COUNTRY, count(~has_drivers)),
             "without_outcome": (names.COUNTRY, count(has_drivers & ~has_outcome)),
             "with_outcome": (
                 (names.COUNTRY, dim),
-                np.stack([count(used[has]) for has in ~np.isnan(scores[used]).T], axis=1),
+                np.stack([count(used[h]) for h in has.values[used].T], axis=1),
             ),
             "answered": (
                 (names.COUNTRY, names.ITEM),
                 answered_share(survey)[[item.name for item in items]].to_numpy(),
             ),
         },
-        coords=coords,
+        coords={
+            names.CITIZEN: survey.data[names.CITIZEN].to_numpy(dtype=object)[used],
+            names.COUNTRY: list(survey.countries),
+            names.COEFFICIENT: coefficient_labels(drivers),
+            names.ITEM: [item.name for item in items],
+            **has.coords,
+        },
         attrs={
             "survey": survey.title,
             "origin": survey.origin,
@@ -128,80 +117,61 @@ def make_design(survey: Survey, spec: ModelSpec) -> xr.Dataset:
             ),
         },
     )
+    response = response.isel({names.CITIZEN: used})
+    design = design.assign(_standardised(response) if spec.likelihood == "index" else response)
     design.attrs["digest"] = _digest(design)
     return design
 
 
-def chosen_drivers(design: xr.Dataset, drivers: Sequence[Driver]) -> tuple[Driver, ...]:
-    """Drivers that a design holds, in the order of its coefficients."""
-    present = set(design[names.COEFFICIENT].values)
-    return tuple(d for d in drivers if set(coefficient_labels([d])) <= present)
+def _indices(
+    survey: Survey, spec: ModelSpec, items: tuple[Item, ...]
+) -> tuple[xr.Dataset, xr.DataArray]:
+    """Index of each outcome in points, and who has one; both (citizen, form or outcome)."""
+    outcomes = _outcomes(items, spec, survey.codebook.forms)
+    dim = outcome_dim(spec)
+    coords: dict[str, object] = {dim: list(outcomes)}
+    if dim == names.OUTCOME:
+        coords[names.FORM] = (dim, [group[0].form for group in outcomes.values()])
+        coords[names.SECTOR] = (dim, [str(group[0].sector) for group in outcomes.values()])
+    scores = xr.DataArray(
+        np.stack([_index(survey.data, group) for group in outcomes.values()], axis=1),
+        dims=(names.CITIZEN, dim),
+        coords=coords,
+    )
+    return xr.Dataset({"y": scores}), scores.notnull()
 
 
-def coefficient_labels(drivers: Sequence[Driver]) -> list[str]:
-    """Name each driver's columns: its own name, or its numbered contrasts."""
-    labels = []
-    for driver in drivers:
-        if driver.kind == "categorical":
-            number = range(1, len(driver.levels))
-            labels += [names.contrast_label(driver.name, j) for j in number]
-        else:
-            labels.append(driver.name)
-    return labels
+def _standardised(response: xr.Dataset) -> xr.Dataset:
+    """Indices in SDs from their pooled means."""
+    scores = response["y"]
+    _check_outcomes(scores)
+    mean = scores.mean(names.CITIZEN).assign_attrs(units="points of 100")
+    sd = scores.std(names.CITIZEN).assign_attrs(units="points of 100")
+    return xr.Dataset({"y": (scores - mean) / sd, "outcome_mean": mean, "outcome_sd": sd})
 
 
-def code_drivers(data: pd.DataFrame, drivers: Sequence[Driver]) -> np.ndarray:
-    """Drivers as numbers before centring and scaling.
-
-    Parameters
-    ----------
-    data : pandas.DataFrame
-        Columns as in ``Survey.data``.
-    drivers : sequence of Driver
-
-    Returns
-    -------
-    numpy.ndarray
-        (citizen, coefficient): numeric as they are, binary 0/1, ordered 0 to J - 1, categorical as
-        :func:`level_contrasts`; NaN where missing.
-    """
-    columns = [np.empty((len(data), 0))]
-    for driver in drivers:
-        if driver.kind in ("numeric", "binary"):
-            columns.append(data[driver.name].to_numpy(dtype=float)[:, None])
-            continue
-        code = data[driver.name].cat.codes.to_numpy()
-        coding = (
-            np.arange(len(driver.levels), dtype=float)[:, None]
-            if driver.kind == "ordered"
-            else level_contrasts(len(driver.levels))
-        )
-        columns.append(np.where(code[:, None] < 0, np.nan, coding[code]))
-    return np.concatenate(columns, axis=1)
-
-
-def level_contrasts(n_levels: int) -> np.ndarray:
-    r"""Zero-sum coding of a categorical driver's levels, (level, contrast).
-
-    Orthogonal columns over :math:`\sqrt 2`: with independent coefficients of SD s, the difference
-    between any two levels has SD s, as a binary driver's step has, whatever the order of levels.
-    """
-    return np.asarray(helmert(n_levels).T / np.sqrt(2))
-
-
-def varying_columns(spec: ModelSpec, drivers: Sequence[Driver]) -> tuple[list[int], list[str]]:
-    """Columns whose coefficient varies by country, and the driver that each belongs to."""
-    names_ = [driver.name for driver in _driver_of(drivers)]
-    if spec.vary_by_country == "none" or spec.pooling == "complete":
-        return [], []
-    varying = names_ if spec.vary_by_country == "all" else spec.vary_by_country
-    columns = [i for i, name in enumerate(names_) if name in varying]
-    return columns, [names_[i] for i in columns]
-
-
-def _driver_of(drivers: Sequence[Driver]) -> list[Driver]:
-    """For each column the driver that it belongs to."""
-    return [driver for driver in drivers for _ in coefficient_labels([driver])]
+def _answers(
+    survey: Survey, spec: ModelSpec, items: tuple[Item, ...]
+) -> tuple[xr.Dataset, xr.DataArray]:
+    """Answers, (citizen, item), and who answered an item of each form, (citizen, form)."""
+    answer = np.stack(
+        [survey.data[item.name].cat.codes.to_numpy(dtype=np.int64) for item in items], axis=1
+    )
+    forms = [form for form in survey.codebook.forms if any(item.form == form for item in items)]
+    form = np.array([item.form for item in items])
+    response = xr.Dataset(
+        {
+            "answer": ((names.CITIZEN, names.ITEM), answer),
+            "n_categories": (names.ITEM, [len(item.levels) for item in items]),
+            "takes_part_from": (
+                names.ITEM,
+                [item.categories.index(item.takes_part_from) for item in items],
+            ),
+            "item_form": (names.ITEM, [forms.index(item.form) for item in items]),
+        }
+    )
+    has = np.stack([(answer[:, form == f] >= 0).any(axis=1) for f in forms], axis=1)
+    return response, xr.DataArray(has, dims=(names.CITIZEN, names.FORM), coords={names.FORM: forms})
 
 
 def _chosen_drivers(survey: Survey, spec: ModelSpec) -> tuple[Driver, ...]:
@@ -365,16 +335,16 @@ def _check_variation(data: pd.DataFrame, drivers: Sequence[Driver], items: Seque
                 )
 
 
-def _check_outcomes(scores: np.ndarray, labels: Sequence[str]) -> None:
+def _check_outcomes(scores: xr.DataArray) -> None:
     """Refuse an outcome that is the same for everybody, or that nobody has; (citizen, outcome)."""
-    for label, score in zip(labels, scores.T, strict=True):
+    for label, score in zip(scores[scores.dims[1]].values, scores.values.T, strict=True):
         values = np.unique(score[~np.isnan(score)])
         if len(values) < 2:
             has = f"is {values[0]:g} for" if len(values) else "is missing for"
             raise make_error(
                 SurveyError,
                 "survey",
-                f"the index of {label!r} {has} every citizen in the fit",
+                f"the index of {str(label)!r} {has} every citizen in the fit",
                 remedy="A citizen needs answers to half of its items. Look at the items with "
                 "check_survey, or leave the form out of the model file.",
             )
@@ -383,6 +353,7 @@ def _check_outcomes(scores: np.ndarray, labels: Sequence[str]) -> None:
 def _digest(design: xr.Dataset) -> str:
     """Digest of the data that a model sees, 64 hexadecimal digits."""
     digest = hashlib.sha256()
-    for name in ("x", "y", "country_index", "weight"):
-        digest.update(np.ascontiguousarray(design[name].values).tobytes())
+    for name in ("x", "y", "answer", "country_index", "weight"):
+        if name in design:
+            digest.update(np.ascontiguousarray(design[name].values).tobytes())
     return digest.hexdigest()

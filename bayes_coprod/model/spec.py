@@ -20,10 +20,12 @@ from bayes_coprod.strict import StrictTable
 type Pooling = Literal["partial", "none", "complete"]
 type Parametrisation = Literal["informed", "non_centred", "centred"]
 type Gradient = Literal["jax", "numba"]
+type Quadrature = Literal["auto", "grid", "dense"]
 
 _POOLING = ("partial", "none", "complete")
 _PARAMETRISATION = ("informed", "non_centred", "centred")
 _GRADIENT = ("jax", "numba")
+_QUADRATURE = ("auto", "grid", "dense")
 _OUTCOMES = (("form",), ("form", "sector"))
 
 _SCALES = ("half_normal", "exponential", "log_normal", "uniform")
@@ -35,9 +37,26 @@ PRIORS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
         "tau": ("half_normal(0.3)", _SCALES),
         "residual_sd": ("half_normal(1)", _SCALES),
         "rho": ("lkj(2)", ("lkj",)),
-    }
+    },
+    "items": {
+        "kappa": ("normal(0, 4)", ("normal",)),
+        "kappa_gap": ("log_normal(0, 0.7)", _SCALES),
+        "beta": ("normal(0, 0.5)", ("normal",)),
+        "tau_intercept": ("half_normal(0.5)", _SCALES),
+        "tau": ("half_normal(0.3)", _SCALES),
+        "tau_kappa": ("half_normal(0.3)", _SCALES),
+        "sigma": ("half_normal(2)", _SCALES),
+        "rho": ("uniform(-1, 1)", ("uniform",)),
+    },
 }
 """For each likelihood its parameters with priors: the default, and the families that fit."""
+
+_ONLY = {
+    "outcomes": ("index",),
+    "sigma_varies": ("index",),
+    "thresholds_vary": ("items",),
+}
+"""Keys that mean something to some likelihoods only."""
 
 _ARGUMENTS = {
     "normal": ("mean", "sd"),
@@ -86,6 +105,9 @@ class Sampler:
     random_seed : int
     gradient : {"jax", "numba"}
         What the density is compiled to.
+    quadrature : {"auto", "grid", "dense"}
+        How ``items`` integrates over citizens: on one grid for all, fast; or on nodes of each
+        citizen's own, slow and for every case; ``"auto"`` takes the grid where it can.
     """
 
     chains: int = 4
@@ -94,6 +116,7 @@ class Sampler:
     cores: int | None = None
     random_seed: int = 2008
     gradient: Gradient = "jax"
+    quadrature: Quadrature = "auto"
 
 
 @dataclass(frozen=True)
@@ -104,19 +127,21 @@ class ModelSpec:
     ----------
     name : str
     likelihood : str
-        ``"index"``.
+        ``"items"`` or ``"index"``.
     question : str
         What the model answers: the first comment of its file.
     forms, sectors : tuple of str or None
         Those of the codebook to use; ``None``: all.
     outcomes : ("form",) or ("form", "sector")
-        Whether each form, or each form in each sector, is an outcome.
+        Whether each form, or each form in each sector, is an outcome; of ``index``.
     drivers, vary_by_country : "all", "none" or tuple of str
         Drivers in the model, and those whose association varies by country.
     pooling : {"partial", "none", "complete"}
         Of the countries.
     sigma_varies : bool
-        Whether each country has residual SDs and correlations of its own.
+        Whether each country has residual SDs and correlations of its own; of ``index``.
+    thresholds_vary : bool
+        Whether the items' thresholds are shifted in each country; of ``items``.
     parametrisation : {"informed", "non_centred", "centred"}
         Of the country effects; changes the speed, not the posterior.
     priors : mapping of str to Prior
@@ -133,6 +158,7 @@ class ModelSpec:
     vary_by_country: Literal["all", "none"] | tuple[str, ...] = "all"
     pooling: Pooling = "partial"
     sigma_varies: bool = False
+    thresholds_vary: bool = True
     parametrisation: Parametrisation = "informed"
     priors: Mapping[str, Prior] = field(default_factory=dict)
     sampler: Sampler = field(default_factory=Sampler)
@@ -221,7 +247,12 @@ def spec_content(spec: ModelSpec) -> dict[str, Any]:
     content: dict[str, Any] = {
         f.name: list(value) if isinstance(value := getattr(spec, f.name), tuple) else value
         for f in fields(spec)
-        if f.name not in ("priors", "sampler") and getattr(spec, f.name) is not None
+        if f.name not in ("priors", "sampler")
+        and getattr(spec, f.name) is not None
+        and (
+            spec.likelihood in _ONLY.get(f.name, (spec.likelihood,))
+            or getattr(spec, f.name) != f.default
+        )
     }
     content["priors"] = {name: str(prior) for name, prior in spec.priors.items()}
     content["sampler"] = {k: v for k, v in vars(spec.sampler).items() if v is not None}
@@ -269,6 +300,14 @@ def _first_comment(text: str) -> str:
 
 def _parse(table: StrictTable, question: str) -> ModelSpec:
     likelihood = table.choice("likelihood", tuple(PRIORS))
+    for key, likelihoods in _ONLY.items():
+        if key in table.content and likelihood not in likelihoods:
+            raise make_error(
+                SpecError,
+                table.place,
+                f"{key} is of no use to likelihood = {likelihood!r}",
+                remedy=f"Leave it out; it belongs to {', '.join(likelihoods)}.",
+            )
     outcomes = table.texts("outcomes", ("form",))
     if outcomes not in _OUTCOMES:
         raise make_error(
@@ -288,6 +327,7 @@ def _parse(table: StrictTable, question: str) -> ModelSpec:
         vary_by_country=_all_or_list(table, "vary_by_country"),
         pooling=table.choice("pooling", _POOLING, "partial"),
         sigma_varies=table.flag("sigma_varies", False),
+        thresholds_vary=table.flag("thresholds_vary", True),
         parametrisation=table.choice("parametrisation", _PARAMETRISATION, "informed"),
         priors=_parse_priors(table.table("priors", {}), likelihood),
         sampler=_parse_sampler(table.table("sampler", {})),
@@ -345,22 +385,23 @@ def _parse_prior(text: str, parameter: str, fitting: tuple[str, ...], place: str
         arguments = tuple(float(part) for part in match.group(2).split(","))
     except ValueError:
         arguments = ()
-    if len(arguments) != len(expected) or not _is_proper(family, arguments):
+    if len(arguments) != len(expected) or not _is_proper(parameter, family, arguments):
         raise make_error(
             SpecError,
             place,
             f"{parameter} = {text!r} is not a proper {family} prior",
             remedy=f"Write {family}({', '.join(expected)}) with numbers; scales are positive, "
-            "and a uniform scale starts at 0 or above.",
+            "a uniform scale starts at 0 or above, a uniform rho stays within -1 to 1.",
         )
     return Prior(family, arguments)
 
 
-def _is_proper(family: str, arguments: tuple[float, ...]) -> bool:
+def _is_proper(parameter: str, family: str, arguments: tuple[float, ...]) -> bool:
     if not all(abs(a) < float("inf") for a in arguments):
         return False
     if family == "uniform":
-        return 0 <= arguments[0] < arguments[1]
+        least, most = (-1.0, 1.0) if parameter == "rho" else (0.0, float("inf"))
+        return least <= arguments[0] < arguments[1] <= most
     return arguments[-1] > 0
 
 
@@ -373,6 +414,7 @@ def _parse_sampler(table: StrictTable) -> Sampler:
         cores=table.whole("cores", None, 1),
         random_seed=table.whole("random_seed", default.random_seed, 0),
         gradient=table.choice("gradient", _GRADIENT, default.gradient),
+        quadrature=table.choice("quadrature", _QUADRATURE, default.quadrature),
     )
     table.finish()
     return sampler

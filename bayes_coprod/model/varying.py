@@ -1,9 +1,9 @@
-r"""Effects that vary by country, as deviations that sum to zero.
+r"""Coefficients that vary by country, as deviations that sum to zero.
 
 .. math::
 
-    b_{cfp} = \beta_{fp} + d_{cfp}, \qquad d_{cfp} = \sum_j H_{jc}\,\gamma_{fpj}, \qquad
-    \gamma_{fpj} \sim N(0, \tau_{fp}^2),
+    b_{ck} = \beta_k + d_{ck}, \qquad d_{ck} = \sum_j H_{jc}\,\gamma_{kj}, \qquad
+    \gamma_{kj} \sim N(0, \tau_k^2),
 
 with H the orthonormal Helmert contrasts of the countries. This is the exchangeable normal model
 with the mean over *these* countries split off: ``beta`` is that mean.
@@ -11,17 +11,16 @@ with the mean over *these* countries split off: ``beta`` is that mean.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
-import xarray as xr
 from pytensor.tensor import TensorVariable
 from scipy.linalg import helmert
 
 from bayes_coprod import names
-from bayes_coprod.model.design import outcome_dim, varying_columns
+from bayes_coprod.model.coding import varying_columns
+from bayes_coprod.model.design import outcome_dim
+from bayes_coprod.model.pilot import Evidence, Pilot
 from bayes_coprod.model.priors import from_normal
 from bayes_coprod.model.spec import ModelSpec, Prior
 from bayes_coprod.survey.entries import Driver
@@ -30,50 +29,9 @@ UNPOOLED = 2.0
 """Prior SD of a country's deviation without pooling, in the model's own units."""
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """A Gaussian summary of what each country's data alone say about its coefficients.
-
-    Parameters
-    ----------
-    estimate : numpy.ndarray
-        (country, form, 1 + varying coefficient), in the model's own units; the intercept first.
-    precision : numpy.ndarray
-        Same shape, inverse variances; 0 where the data are silent.
-    """
-
-    estimate: np.ndarray
-    precision: np.ndarray
-
-    def __post_init__(self) -> None:
-        if self.estimate.shape != self.precision.shape:
-            raise ValueError(
-                f"Evidence: estimate has shape {self.estimate.shape}, precision "
-                f"{self.precision.shape}; both are (country, form, 1 + varying coefficient)."
-            )
-        if not (self.precision >= 0).all():
-            raise ValueError("Evidence: a precision is negative; it is an inverse variance.")
-
-
-@dataclass(frozen=True)
-class CountryEffects:
-    """Coefficients by country, as variables of the model.
-
-    Parameters
-    ----------
-    intercept : TensorVariable
-        (country, form).
-    slope : TensorVariable
-        (country, form, coefficient).
-    """
-
-    intercept: TensorVariable
-    slope: TensorVariable
-
-
-def zero_sum_contrasts(n_countries: int) -> np.ndarray:
-    """Orthonormal contrasts, (contrast, country); every row sums to zero."""
-    return np.asarray(helmert(n_countries))
+def zero_sum_contrasts(n: int) -> np.ndarray:
+    """Orthonormal contrasts, (contrast, n); every row sums to zero."""
+    return np.asarray(helmert(n))
 
 
 def linear_predictor(
@@ -83,104 +41,96 @@ def linear_predictor(
     return intercept + (slope * x[..., None, :]).sum(axis=-1)
 
 
-def country_effects(
+def common_coordinates(n: int, pilot: Pilot | None) -> TensorVariable:
+    """Register the `n` coordinates that countries share, flat; whitened where a pilot can."""
+    z = pm.Flat("z_common", shape=n)
+    if pilot is None or pilot.whitening is None:
+        return z
+    whitening = pilot.whitening
+    pm.Potential("log_jacobian_common", pt.as_tensor(np.log(np.diag(whitening.factor)).sum()))
+    return whitening.centre + pt.dot(whitening.factor, z)
+
+
+def effect_columns(spec: ModelSpec, drivers: tuple[Driver, ...], n_columns: int) -> np.ndarray:
+    """Which of an outcome's columns, the intercept first, vary by country, (1 + coefficient,)."""
+    varies = np.zeros(1 + n_columns, dtype=bool)
+    varies[0] = spec.pooling != "complete"
+    varies[[1 + column for column in varying_columns(spec, drivers)[0]]] = True
+    return varies
+
+
+def effect_scales(spec: ModelSpec, drivers: tuple[Driver, ...]) -> TensorVariable | None:
+    """Register ``tau_intercept`` and ``tau``: (form, varying column), the intercept first.
+
+    A driver's columns share one scale; ``None`` without partial pooling.
+    """
+    if spec.pooling != "partial":
+        return None
+    dim = outcome_dim(spec)
+    scales = [scale("tau_intercept", spec.priors["tau_intercept"], (dim,))[:, None]]
+    driver_of = varying_columns(spec, drivers)[1]
+    if driver_of:
+        varying = list(dict.fromkeys(driver_of))
+        tau = scale("tau", spec.priors["tau"], (dim, names.DRIVER))
+        scales.append(tau[:, [varying.index(name) for name in driver_of]])
+    return pt.concatenate(scales, axis=1)
+
+
+def scale(name: str, prior: Prior, dims: tuple[str, ...] = ()) -> TensorVariable:
+    """Register a scale through its prior quantile: with few contrasts log tau has a long tail."""
+    z = pm.Normal(f"z_{name}", 0, 1, dims=dims)
+    return pm.Deterministic(name, from_normal(prior, z), dims=dims)
+
+
+def country_coefficients(
     spec: ModelSpec,
-    design: xr.Dataset,
-    drivers: tuple[Driver, ...],
+    n_countries: int,
+    varies: np.ndarray,
+    tau: TensorVariable | None,
+    common: TensorVariable,
     evidence: Evidence | None,
-) -> CountryEffects:
-    """Register ``intercept``, ``beta``, ``b_intercept`` and ``b`` in the model, with their priors.
+) -> TensorVariable:
+    """Coefficients of every country, with the prior of their deviations.
 
     Parameters
     ----------
     spec : ModelSpec
-    design : xarray.Dataset
-    drivers : tuple of Driver
-        Of the design.
+    n_countries : int
+    varies : numpy.ndarray
+        (coefficient,), whether it varies by country.
+    tau : TensorVariable or None
+        (varying coefficient,), their SDs between countries; ``None`` without pooling.
+    common : TensorVariable
+        (coefficient,), coordinates of the means of those that vary, and the others themselves.
     evidence : Evidence or None
         Sets the speed only; without it the form is the non-centred one.
 
     Returns
     -------
-    CountryEffects
+    TensorVariable
+        (country, coefficient). The prior of the means over countries is left to the caller.
     """
-    dim = outcome_dim(spec)
-    n_countries, n_outcomes = design.sizes[names.COUNTRY], design.sizes[dim]
-    n_columns = 1 + design.sizes[names.COEFFICIENT]  # the intercept first
-    location, spread = np.array(
-        [spec.priors["intercept" if k == 0 else "beta"].arguments for k in range(n_columns)]
-    ).T
-    columns, driver_of = varying_columns(spec, drivers)
-    varying = [] if spec.pooling == "complete" else [0, *(1 + column for column in columns)]
-    fixed = [k for k in range(n_columns) if k not in varying]
-
-    parts = []  # each (country, form, some of the columns)
-    if varying:
-        mean_prior = location[varying], spread[varying]
-        shape = (n_countries, n_outcomes, len(varying))
-        parts.append(_varying(spec, dim, driver_of, mean_prior, evidence, shape))
-    if fixed:
-        common = pm.Normal(
-            "z_fixed", location[fixed], spread[fixed], shape=(n_outcomes, len(fixed))
-        )
-        parts.append(pt.broadcast_to(common[None], (n_countries, n_outcomes, len(fixed))))
-    b = pt.concatenate(parts, axis=-1)[:, :, np.argsort([*varying, *fixed])]
-    mean = b.mean(axis=0)
-
-    pm.Deterministic("intercept", mean[:, 0], dims=dim)
-    effects = CountryEffects(
-        pm.Deterministic("b_intercept", b[:, :, 0], dims=(names.COUNTRY, dim)), b[:, :, 1:]
-    )
-    if n_columns > 1:
-        pm.Deterministic("beta", mean[:, 1:], dims=(dim, names.COEFFICIENT))
-        pm.Deterministic("b", effects.slope, dims=(names.COUNTRY, dim, names.COEFFICIENT))
-    return effects
-
-
-def _varying(
-    spec: ModelSpec,
-    dim: str,
-    driver_of: list[str],
-    mean_prior: tuple[np.ndarray, np.ndarray],
-    evidence: Evidence | None,
-    shape: tuple[int, int, int],
-) -> TensorVariable:
-    """Coefficients that vary, (country, form, 1 + varying), with priors of their mean and tau."""
-    n_countries, n_outcomes, n_varying = shape
-    tau = None if spec.pooling == "none" else _scales(spec, dim, driver_of)
-    if spec.parametrisation == "informed" and tau is not None and evidence is not None:
-        return _informed(tau, mean_prior, evidence)
-    mean = pm.Normal("z_mean", *mean_prior, shape=shape[1:])
-    contrast_shape = (n_countries - 1, n_outcomes, n_varying)
-    if tau is None:
-        gamma = pm.Normal("z_gamma", 0, UNPOOLED, shape=contrast_shape)
-    elif spec.parametrisation == "centred":
-        gamma = pm.Normal("z_gamma", 0, tau, shape=contrast_shape)
+    fixed = pt.broadcast_to(common[~varies][None], (n_countries, int((~varies).sum())))
+    if not varies.any():
+        return fixed
+    mean = common[varies]
+    shape = (n_countries - 1, int(varies.sum()))
+    if tau is not None and spec.parametrisation == "informed" and evidence is not None:
+        b = _informed(tau, mean, evidence)
     else:
-        gamma = tau * pm.Normal("z_gamma", 0, 1, shape=contrast_shape)
-    # d = H' gamma
-    return mean + pt.tensordot(zero_sum_contrasts(n_countries).T, gamma, axes=1)
+        if tau is None:
+            gamma = pm.Normal("z_gamma", 0, UNPOOLED, shape=shape)
+        elif spec.parametrisation == "centred":
+            gamma = pm.Normal("z_gamma", 0, tau, shape=shape)
+        else:
+            gamma = tau * pm.Normal("z_gamma", 0, 1, shape=shape)
+        # d = H' gamma
+        b = mean + pt.dot(zero_sum_contrasts(n_countries).T, gamma)
+    order = np.argsort([*np.flatnonzero(varies), *np.flatnonzero(~varies)])
+    return pt.concatenate([b, fixed], axis=1)[:, order]
 
 
-def _scales(spec: ModelSpec, dim: str, driver_of: list[str]) -> TensorVariable:
-    """tau, (form, 1 + varying); a driver's columns share one."""
-    scales = [_scale("tau_intercept", spec.priors["tau_intercept"], (dim,))[:, None]]
-    if driver_of:
-        varying = list(dict.fromkeys(driver_of))
-        tau = _scale("tau", spec.priors["tau"], (dim, names.DRIVER))
-        scales.append(tau[:, [varying.index(name) for name in driver_of]])
-    return pt.concatenate(scales, axis=1)
-
-
-def _scale(name: str, prior: Prior, dims: tuple[str, ...]) -> TensorVariable:
-    """Sample a scale through its prior quantile: with few contrasts log tau has a long tail."""
-    z = pm.Normal(f"z_{name}", 0, 1, dims=dims)
-    return pm.Deterministic(name, from_normal(prior, z), dims=dims)
-
-
-def _informed(
-    tau: TensorVariable, mean_prior: tuple[np.ndarray, np.ndarray], evidence: Evidence
-) -> TensorVariable:
+def _informed(tau: TensorVariable, z_m: TensorVariable, evidence: Evidence) -> TensorVariable:
     r"""Coefficients through their approximate conditional posterior given `tau`.
 
     Contrasts of countries that are known unequally well are strongly correlated a posteriori, so
@@ -211,8 +161,7 @@ def _informed(
     .. [2] Gorinova, Moore & Hoffman (2020), Automatic reparameterisation of probabilistic
        programs, ICML.
     """
-    w, estimate = evidence.precision, evidence.estimate  # (country, form, varying)
-    z_m = pm.Flat("z_centre", shape=w.shape[1:])
+    w, estimate = evidence.precision, evidence.estimate  # (country, varying)
     z_b = pm.Flat("z_b", shape=w.shape)
     # u = w / (1 + w tau^2) is finite where the data are silent; the small number keeps m proper
     # where they are silent in every country
@@ -222,15 +171,11 @@ def _informed(
     # b_c = m + tau e_c with s^2 = tau^2 / (1 + w tau^2), finite at w = 0 and as tau -> 0
     shrink = 1 / (1 + w * tau**2)
     e = shrink * w * tau * (estimate - m) + pt.sqrt(shrink) * z_b
-    b = m + tau * e
-    # log p(mean of b) + sum_c [log N(b_c | m, tau) + log s_c] + log sd(m), where
-    # log s - log tau = log(shrink) / 2
-    location, spread = mean_prior
+    # sum_c [log N(b_c | m, tau) + log s_c] + log sd(m), where log s - log tau = log(shrink) / 2
     log_density = (
-        pm.logp(pm.Normal.dist(location, spread), b.mean(axis=0)).sum()
-        + (-0.5 * e**2 + 0.5 * pt.log(shrink)).sum()
+        (-0.5 * e**2 + 0.5 * pt.log(shrink)).sum()
         - 0.5 * pt.log(total).sum()
         - 0.5 * np.log(2 * np.pi) * w.size
     )
     pm.Potential("b_given_tau", log_density)
-    return b
+    return m + tau * e

@@ -1,0 +1,250 @@
+"""The pilot of ``items``: mode and information without pooling, and where to integrate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+import xarray as xr
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, cholesky
+from scipy.optimize import minimize
+
+from bayes_coprod import names
+from bayes_coprod.model.build import AT_ONCE
+from bayes_coprod.model.items import (
+    integrand,
+    item_layout,
+    log_likelihood,
+    make_integral,
+    n_coordinates,
+    shifts_vary,
+    stated_parameters,
+)
+from bayes_coprod.model.pilot import Evidence, Pilot, Whitening
+from bayes_coprod.model.quadrature import Nodes, place_nodes, steps
+from bayes_coprod.model.spec import ModelSpec
+from bayes_coprod.model.varying import effect_columns
+from bayes_coprod.survey.entries import Driver
+
+_PRIOR_SD = 4.0
+"""Of a place of a contrast between items, or a level; slopes have 1."""
+_STEP = 1e-4
+"""In differences of the gradient."""
+
+
+@dataclass(frozen=True)
+class _Coordinates:
+    """Where a country's coefficients and the common coordinates lie in the pilot's vector."""
+
+    n_countries: int
+    varies: np.ndarray  # (coefficient,)
+    n_rest: int
+
+    @property
+    def n_own(self) -> int:
+        return int(self.varies.sum())
+
+    @property
+    def n_common(self) -> int:
+        return int((~self.varies).sum()) + self.n_rest
+
+    @property
+    def size(self) -> int:
+        return self.n_countries * self.n_own + self.n_common
+
+
+def fit_item_pilot(spec: ModelSpec, design: xr.Dataset, drivers: tuple[Driver, ...]) -> Pilot:
+    r"""Find mode and information of the model without pooling, and the nodes for its integral.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    design : xarray.Dataset
+    drivers : tuple of Driver
+        Of the design.
+
+    Returns
+    -------
+    Pilot
+        Without evidence and whitening, and with its problem in words, where it failed.
+
+    Notes
+    -----
+    Each country has coefficients of its own under unit-scale priors. Its block of the information
+    matrix couples with other countries through the common coordinates s alone,
+
+    .. math:: \begin{pmatrix} A_c & B_c \\ B_c' & S \end{pmatrix}, \qquad
+        \operatorname{Var}(s) = \Bigl(S - \sum_c B_c' A_c^{-1} B_c\Bigr)^{-1},
+
+    so one pair of gradients gives a column of every country's block.
+    """
+    coordinates = _coordinates(spec, design, drivers)
+    nodes = _wide_nodes(design)
+    at = _start(design, coordinates)
+    problem = ""
+    for tolerance in (1e-5, 1e-10):
+        gradient_at = _compile(spec, design, coordinates, nodes)
+        found = minimize(
+            gradient_at, at, jac=True, method="L-BFGS-B",
+            options={"maxiter": 500, "maxcor": 30, "ftol": tolerance},
+        )  # fmt: skip
+        if np.isfinite(found.fun):
+            at = found.x
+        if not found.success:
+            problem = "The pilot found no mode."
+        nodes = _place(spec, design, coordinates, at, nodes)
+    gradient_at = _compile(spec, design, coordinates, nodes)
+    try:
+        evidence, whitening = _information(gradient_at, at, coordinates)
+    except LinAlgError:
+        return Pilot(nodes=nodes, problem="The pilot's information matrix is not positive.")
+    if spec.pooling != "partial" or spec.parametrisation != "informed":
+        return Pilot(nodes=nodes, problem=problem)
+    return Pilot(evidence, whitening, nodes, problem)
+
+
+def _coordinates(spec: ModelSpec, design: xr.Dataset, drivers: tuple[Driver, ...]) -> _Coordinates:
+    layout = item_layout(design)
+    columns = effect_columns(spec, drivers, design.sizes[names.COEFFICIENT])
+    _, n_contrasts, n_rest = n_coordinates(design)
+    with_shift = np.full(n_contrasts, shifts_vary(spec, layout))
+    varies = np.r_[np.tile(columns, layout.n_forms), with_shift]
+    return _Coordinates(design.sizes[names.COUNTRY], varies, n_rest)
+
+
+def _wide_nodes(design: xr.Dataset) -> Nodes:
+    """Nodes that are good enough to begin with, wherever citizens lie."""
+    shape = design.sizes[names.CITIZEN], design.sizes[names.FORM]
+    return Nodes(np.zeros(shape), np.full(shape, 0.5), (64,) * shape[1])
+
+
+def _start(design: xr.Dataset, coordinates: _Coordinates) -> np.ndarray:
+    """Thresholds from the items' shares of the lowest category, all else at its prior's middle."""
+    layout = item_layout(design)
+    answer = design["answer"].values
+    lowest = ((answer == 0).sum(axis=0) + 0.5) / ((answer >= 0).sum(axis=0) + 1.0)
+    first = np.log(lowest / (1 - lowest)) * 1.2  # a little wider than without deviations
+    level = [-first[layout.of(f)].mean() for f in range(layout.n_forms)]
+    n_columns = 1 + design.sizes[names.COEFFICIENT]
+    effects = np.zeros((layout.n_forms, n_columns))
+    effects[:, 0] = level
+    coefficients = np.r_[effects.ravel(), layout.contrasts @ first]
+    return np.r_[
+        np.tile(coefficients[coordinates.varies], coordinates.n_countries),
+        coefficients[~coordinates.varies],
+        np.zeros(coordinates.n_rest),
+    ]
+
+
+def _graph(
+    spec: ModelSpec, design: xr.Dataset, coordinates: _Coordinates, at: pt.TensorVariable
+) -> tuple[dict[str, pt.TensorVariable], pt.TensorVariable]:
+    """Stated parameters at the pilot's vector, and its log prior."""
+    n_own = coordinates.n_countries * coordinates.n_own
+    own = at[:n_own].reshape((coordinates.n_countries, coordinates.n_own))
+    n_fixed = coordinates.n_common - coordinates.n_rest
+    fixed, rest = at[n_own : n_own + n_fixed], at[n_own + n_fixed :]
+    varies = coordinates.varies
+    order = np.argsort([*np.flatnonzero(varies), *np.flatnonzero(~varies)])
+    b = pt.concatenate(
+        [own, pt.broadcast_to(fixed[None], (coordinates.n_countries, n_fixed))], axis=1
+    )[:, order]
+    n_effects = n_coordinates(design)[0]
+    sd = np.full(len(varies), _PRIOR_SD)
+    sd[:n_effects] = 1.0
+    sd[: n_effects : n_effects // design.sizes[names.FORM]] = _PRIOR_SD  # the intercepts
+    log_prior = -0.5 * ((own / sd[varies]) ** 2).sum() - 0.5 * (rest**2).sum()
+    log_prior += -0.5 * ((fixed / sd[~varies]) ** 2).sum()
+    return stated_parameters(spec, design, b, rest), log_prior
+
+
+def _compile(
+    spec: ModelSpec, design: xr.Dataset, coordinates: _Coordinates, nodes: Nodes
+) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+    """Negative log density and its gradient."""
+    at = pt.vector("at", shape=(coordinates.size,))
+    parameters, log_prior = _graph(spec, design, coordinates, at)
+    value = -(log_prior + log_likelihood(design, parameters, nodes))
+    function = pytensor.function([at], [value, pytensor.grad(value, at)], mode=AT_ONCE)
+
+    def evaluate(point: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = function(point)
+        if not np.isfinite(value):  # the line search takes a smaller step
+            return 1e15, np.zeros_like(point)
+        return float(value), np.asarray(gradient)
+
+    return evaluate
+
+
+def _place(
+    spec: ModelSpec, design: xr.Dataset, coordinates: _Coordinates, at: np.ndarray, nodes: Nodes
+) -> Nodes:
+    """Place nodes where the citizens' propensities lie at the given parameters."""
+    fine = Nodes(nodes.place, nodes.spacing / 2, tuple(min(4 * n, 256) for n in nodes.n_nodes))
+    integral = make_integral(design, fine)
+    point = pt.as_tensor(at)
+    parameters, _ = _graph(spec, design, coordinates, point)
+    mu, kappa, sigma, rho = (value.eval(mode=AT_ONCE) for value in integrand(design, parameters))
+    factors, coupling = integral.posterior(mu, kappa, sigma, float(rho))
+    step = steps(fine.n_nodes)
+    if len(factors) == 1:
+        weights = [factors[0] / factors[0].sum(axis=1, keepdims=True)]
+        correlation = np.zeros(len(mu))
+    else:
+        u, v = factors
+        weights = [u * (v @ coupling.T), v * (u @ coupling)]
+        total = weights[0].sum(axis=1)
+        weights = [weight / total[:, None] for weight in weights]
+        first = [(w * j).sum(axis=1) for w, j in zip(weights, step, strict=True)]
+        second = [(w * j**2).sum(axis=1) for w, j in zip(weights, step, strict=True)]
+        product = ((u * step[0]) * ((v * step[1]) @ coupling.T)).sum(axis=1) / total
+        variance = [b - a**2 for a, b in zip(first, second, strict=True)]
+        correlation = (product - first[0] * first[1]) / np.sqrt(variance[0] * variance[1])
+    narrow = sigma * np.sqrt(2 * (1 - abs(float(rho))))
+    nodes_at = [fine.at(f) for f in range(len(weights))]
+    return place_nodes(weights, nodes_at, correlation, narrow, spec.sampler.quadrature)
+
+
+def _information(
+    gradient_at: Callable[[np.ndarray], tuple[float, np.ndarray]],
+    at: np.ndarray,
+    coordinates: _Coordinates,
+) -> tuple[Evidence, Whitening]:
+    """Evidence of each country, and the common coordinates' whitening, at the mode."""
+    n, k, m = coordinates.n_countries, coordinates.n_own, coordinates.n_common
+
+    def column(positions: np.ndarray) -> np.ndarray:
+        step = np.zeros_like(at)
+        step[positions] = _STEP
+        return (gradient_at(at + step)[1] - gradient_at(at - step)[1]) / (2 * _STEP)
+
+    own = np.stack([column(np.arange(n) * k + j)[: n * k] for j in range(k)], axis=-1)
+    a = own.reshape(n, k, k)
+    a = (a + a.transpose(0, 2, 1)) / 2
+    by_common = np.stack([column(np.array([n * k + j])) for j in range(m)], axis=-1)
+    b, s = by_common[: n * k].reshape(n, k, m), by_common[n * k :]
+    own_variance = np.stack([cho_solve(cho_factor(block), np.eye(k)) for block in a])
+    to_common = own_variance @ b  # (country, own, common)
+    schur = (s + s.T) / 2 - np.einsum("cki,ckj->ij", b, to_common)
+    common_variance = cho_solve(cho_factor(schur), np.eye(m))
+
+    mean_to_common = to_common.mean(axis=0)
+    mean_variance = own_variance.sum(axis=0) / n**2
+    mean_variance += mean_to_common @ common_variance @ mean_to_common.T
+    cross = -mean_to_common @ common_variance
+    joint = np.block([[mean_variance, cross], [cross.T, common_variance]])
+    # centres of varying coefficients come in SDs, the others in their own units
+    unit = np.r_[np.sqrt(np.diag(mean_variance)), np.ones(m)]
+    joint = joint / np.outer(unit, unit)
+    varies = coordinates.varies
+    order = np.argsort(
+        [*np.flatnonzero(varies), *np.flatnonzero(~varies), *range(len(varies), k + m)]
+    )
+    centre = np.r_[np.zeros(k), at[n * k :]]
+    return (
+        Evidence(at[: n * k].reshape(n, k), 1 / np.diagonal(own_variance, axis1=1, axis2=2).copy()),
+        Whitening(centre[order], cholesky(joint[np.ix_(order, order)], lower=True)),
+    )

@@ -1,0 +1,396 @@
+"""The integral over citizens as machine code: values and analytic gradients on a shared grid.
+
+Notation and formulas: :mod:`bayes_coprod.model.quadrature`. What makes it fast:
+
+- A citizen's answers enter as products of probabilities. Items come in groups, and citizens of a
+  country who answered a group alike share one row of products: no exponential per answer.
+- On equally spaced nodes the prior's linear term is a geometric progression.
+- The matrix that couples the forms depends on distances within a window only, so it is the same
+  for all citizens, and a block of citizens is one matrix product.
+- Gradients by node weights: no reverse pass through arrays of citizens by nodes.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+_LOG_2_PI = math.log(2 * math.pi)
+_BLOCK = 128
+"""Citizens at a time: what is computed of them stays in the processor's nearest memory."""
+
+# Sums may be reordered, so that they use vector instructions; infinities and NaN stay what they
+# are. The cache spares every process but the first the compilation.
+_compiled = numba.njit(
+    nogil=True,
+    cache=True,
+    error_model="numpy",
+    fastmath={"contract", "reassoc", "arcp", "nsz"},
+)
+
+
+class Side(NamedTuple):
+    """One form's share of the integral: the citizens' windows and what they answered.
+
+    Parameters
+    ----------
+    first : numpy.ndarray
+        (citizen,), position in the grid of the window's first node.
+    n_nodes : int
+        Of a window.
+    grid : numpy.ndarray
+        (grid node,), equally spaced, on the latent scale.
+    row : numpy.ndarray
+        (citizen, group), the pattern of answers to a group's items.
+    row_country : numpy.ndarray
+        (row,), position of the country whose probabilities a row multiplies.
+    row_category : numpy.ndarray
+        (row, item of the group), position of the category among the form's; -1: no answer.
+    threshold : numpy.ndarray
+        (threshold of the form,), position among all thresholds.
+    category_below : numpy.ndarray
+        (threshold of the form,), position of the category under it; the next one lies above.
+    is_last : numpy.ndarray
+        (threshold of the form,), whether it is its item's last.
+    """
+
+    first: np.ndarray
+    n_nodes: int
+    grid: np.ndarray
+    row: np.ndarray
+    row_country: np.ndarray
+    row_category: np.ndarray
+    threshold: np.ndarray
+    category_below: np.ndarray
+    is_last: np.ndarray
+
+
+@_compiled
+def probability_above(kappa: np.ndarray, side: Side) -> np.ndarray:
+    """Probability to answer above each threshold, (country, threshold of the form, grid node).
+
+    `kappa` is (country, threshold).
+    """
+    n = len(side.threshold)
+    out = np.empty((len(kappa), n, len(side.grid)))
+    falls = math.exp(side.grid[0] - side.grid[1])
+    for c in range(len(kappa)):
+        for t in range(n):
+            # odds to lie below, e^(kappa - theta), fall by the same factor from node to node
+            odds = math.exp(min(kappa[c, side.threshold[t]] - side.grid[0], 700.0))
+            for q in range(out.shape[2]):
+                out[c, t, q] = 1 / (1 + odds)
+                odds *= falls
+    return out
+
+
+@_compiled
+def category_probabilities(kappa: np.ndarray, above: np.ndarray, side: Side) -> np.ndarray:
+    """Probability of each category, (country, category of the form, grid node).
+
+    P(between a and b) = logistic(theta - a) logistic(b - theta) (1 - exp(a - b)): no difference of
+    two logistics.
+    """
+    n = len(side.threshold)
+    out = np.ones((len(kappa), side.category_below[-1] + 2, len(side.grid)))
+    for c in range(len(kappa)):
+        for t in range(n):
+            below = side.category_below[t]
+            factor = 1.0
+            if not side.is_last[t]:
+                lower, upper = side.threshold[t], side.threshold[t + 1]
+                factor = -math.expm1(kappa[c, lower] - kappa[c, upper])
+            for q in range(len(side.grid)):
+                out[c, below, q] *= 1 - above[c, t, q]
+                out[c, below + 1, q] = above[c, t, q] * factor
+    return out
+
+
+@_compiled
+def _by_threshold(
+    kappa: np.ndarray, above: np.ndarray, weights: np.ndarray, side: Side, out: np.ndarray
+) -> None:
+    """Gradient by the thresholds of one form, from the node weights of each answer.
+
+    `weights` is (country, category of the form, grid node); written into `out`, as `kappa`.
+    """
+    for c in range(len(kappa)):
+        for t in range(len(side.threshold)):
+            below, at = side.category_below[t], side.threshold[t]
+            total, between = 0.0, 0.0
+            for q in range(len(side.grid)):
+                p = above[c, t, q]
+                total += weights[c, below, q] * p - weights[c, below + 1, q] * (1 - p)
+                between += weights[c, below + 1, q]
+            out[c, at] += total
+            if not side.is_last[t]:
+                between /= math.expm1(kappa[c, side.threshold[t + 1]] - kappa[c, at])
+                out[c, side.threshold[t + 1]] += between
+                out[c, at] -= between
+
+
+@_compiled
+def pattern_products(table: np.ndarray, side: Side) -> np.ndarray:
+    """Multiply the probabilities of each pattern's answers, (row, grid node)."""
+    out = np.ones((len(side.row_country), table.shape[2]))
+    for r in range(len(out)):
+        for k in side.row_category[r]:
+            if k >= 0:
+                factor = table[side.row_country[r], k]
+                for q in range(out.shape[1]):
+                    out[r, q] *= factor[q]
+    return out
+
+
+@_compiled
+def _fold(by_row: np.ndarray, side: Side, shape: tuple[int, int, int]) -> np.ndarray:
+    """Sum node weights of the patterns over those who gave each answer, in a table's shape."""
+    out = np.zeros(shape)
+    for r in range(len(by_row)):
+        for k in side.row_category[r]:
+            if k >= 0:
+                to = out[side.row_country[r], k]
+                for q in range(by_row.shape[1]):
+                    to[q] += by_row[r, q]
+    return out
+
+
+@_compiled
+def _distance(mu: np.ndarray, side: Side) -> np.ndarray:
+    """From each citizen's expected propensity to the middle of the window, (citizen,)."""
+    return side.grid[side.first + side.n_nodes // 2] - mu
+
+
+@_compiled
+def _offsets(side: Side) -> np.ndarray:
+    """Nodes of a window from its middle, (node,)."""
+    return (side.grid[1] - side.grid[0]) * (np.arange(side.n_nodes) - side.n_nodes // 2)
+
+
+@_compiled
+def _weigh(
+    start: int,
+    products: np.ndarray,
+    side: Side,
+    slope: np.ndarray,
+    gauss: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Likelihood times the form's own share of the prior at each node of a block's windows.
+
+    `slope` (citizen,) is the prior's linear term, by node; `gauss` (node,) its quadratic one, the
+    same for all. Written into `out` (citizen of the block, node).
+    """
+    n_nodes = out.shape[1]
+    for b in range(len(out)):
+        u = out[b]
+        ratio = math.exp(slope[start + b])
+        u[0] = ratio ** -(n_nodes // 2)
+        done = 1
+        while done < n_nodes:
+            for j in range(min(done, n_nodes - done)):
+                u[done + j] = u[j] * ratio
+            ratio *= ratio
+            done *= 2
+        for j in range(n_nodes):
+            u[j] *= gauss[j]
+        a = side.first[start + b]
+        for r in side.row[start + b]:
+            likelihood = products[r, a : a + n_nodes]
+            for j in range(n_nodes):
+                u[j] *= likelihood[j]
+
+
+@_compiled
+def _spread(start: int, weights: np.ndarray, side: Side, out: np.ndarray) -> None:
+    """Add a block's node weights to the rows of its citizens' patterns, (row, grid node)."""
+    for b in range(len(weights)):
+        a = side.first[start + b]
+        for r in side.row[start + b]:
+            to = out[r, a : a + weights.shape[1]]
+            for j in range(weights.shape[1]):
+                to[j] += weights[b, j]
+
+
+@_compiled
+def integrate_one(
+    mu: np.ndarray, kappa: np.ndarray, sigma: np.ndarray, side: Side
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Integrate one propensity.
+
+    Parameters
+    ----------
+    mu : numpy.ndarray
+        (citizen, 1).
+    kappa : numpy.ndarray
+        (country, threshold).
+    sigma : numpy.ndarray
+        (1,).
+    side : Side
+
+    Returns
+    -------
+    (log_likelihood, by_mu, by_kappa, by_sigma)
+        (citizen,), and the gradients of its sum, each as the argument.
+    """
+    n, n_nodes = len(mu), side.n_nodes
+    above = probability_above(kappa, side)
+    table = category_probabilities(kappa, above, side)
+    products = pattern_products(table, side)
+    by_row = np.zeros_like(products)
+    precision = 1 / (sigma[0] * sigma[0])
+    distance, offset = _distance(mu[:, 0], side), _offsets(side)
+    spacing = side.grid[1] - side.grid[0]
+    gauss = np.exp(-0.5 * precision * offset**2)
+    slope = -precision * spacing * distance
+    constant = math.log(spacing * math.sqrt(precision)) - 0.5 * _LOG_2_PI
+    log_likelihood, by_mu = np.empty(n), np.empty((n, 1))
+    squares = 0.0
+    block = np.empty((_BLOCK, n_nodes))
+    for start in range(0, n, _BLOCK):
+        u = block[: min(_BLOCK, n - start)]
+        _weigh(start, products, side, slope, gauss, u)
+        for b in range(len(u)):
+            total, first, second = 0.0, 0.0, 0.0
+            for j in range(n_nodes):
+                total += u[b, j]
+                first += u[b, j] * offset[j]
+                second += u[b, j] * offset[j] * offset[j]
+            for j in range(n_nodes):
+                u[b, j] /= total
+            d = distance[start + b]
+            log_likelihood[start + b] = math.log(total) + constant - 0.5 * precision * d * d
+            by_mu[start + b, 0] = precision * (d + first / total)
+            squares += d * (d + 2 * first / total) + second / total
+        _spread(start, u, side, by_row)
+    by_kappa = np.zeros_like(kappa)
+    _by_threshold(kappa, above, _fold(by_row, side, table.shape), side, by_kappa)
+    by_sigma = np.array([(precision * squares - n) / sigma[0]])
+    return log_likelihood, by_mu, by_kappa, by_sigma
+
+
+@_compiled
+def coupling_of(
+    sigma: np.ndarray, rho: float, side_1: Side, side_2: Side
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """What the prior of two correlated deviations is at a window's nodes.
+
+    Returns
+    -------
+    (precision, gauss_1, gauss_2, coupling)
+        (form, form); (node,) of each form; (node of the first form, node of the second).
+    """
+    rest = 1 - rho * rho
+    precision = np.empty((2, 2))
+    precision[0, 0] = 1 / (sigma[0] * sigma[0] * rest)
+    precision[1, 1] = 1 / (sigma[1] * sigma[1] * rest)
+    precision[0, 1] = precision[1, 0] = -rho / (sigma[0] * sigma[1] * rest)
+    z_1 = math.sqrt(precision[0, 0]) * _offsets(side_1)
+    z_2 = math.sqrt(precision[1, 1]) * _offsets(side_2) * (-1.0 if rho < 0 else 1.0)
+    coupling = np.empty((len(z_1), len(z_2)))
+    for j in range(len(z_1)):
+        for k in range(len(z_2)):
+            coupling[j, k] = math.exp(-0.5 * abs(rho) * (z_1[j] - z_2[k]) ** 2)
+    own = 0.5 * (1 - abs(rho))
+    return precision, np.exp(-own * z_1**2), np.exp(-own * z_2**2), coupling
+
+
+@_compiled
+def integrate_two(
+    mu: np.ndarray, kappa: np.ndarray, sigma: np.ndarray, rho: float, side_1: Side, side_2: Side
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
+    """Integrate two correlated propensities.
+
+    As :func:`integrate_one` with two forms, and the gradient by `rho` besides.
+    """
+    n, n_1, n_2 = len(mu), side_1.n_nodes, side_2.n_nodes
+    above_1, above_2 = probability_above(kappa, side_1), probability_above(kappa, side_2)
+    table_1 = category_probabilities(kappa, above_1, side_1)
+    table_2 = category_probabilities(kappa, above_2, side_2)
+    products_1, products_2 = pattern_products(table_1, side_1), pattern_products(table_2, side_2)
+    by_row_1, by_row_2 = np.zeros_like(products_1), np.zeros_like(products_2)
+    precision, gauss_1, gauss_2, coupling = coupling_of(sigma, rho, side_1, side_2)
+    transposed = np.ascontiguousarray(coupling.T)
+    p_11, p_12, p_22 = precision[0, 0], precision[0, 1], precision[1, 1]
+    offset_1, offset_2 = _offsets(side_1), _offsets(side_2)
+    spacing_1, spacing_2 = side_1.grid[1] - side_1.grid[0], side_2.grid[1] - side_2.grid[0]
+    distance_1, distance_2 = _distance(mu[:, 0], side_1), _distance(mu[:, 1], side_2)
+    pull_1 = p_11 * distance_1 + p_12 * distance_2
+    pull_2 = p_12 * distance_1 + p_22 * distance_2
+    slope_1, slope_2 = -spacing_1 * pull_1, -spacing_2 * pull_2
+    constant = math.log(spacing_1 * spacing_2) - _LOG_2_PI
+    constant -= math.log(sigma[0] * sigma[1]) + 0.5 * math.log(1 - rho * rho)
+
+    log_likelihood, by_mu = np.empty(n), np.empty((n, 2))
+    # sums over citizens of the posterior's moments around mu, and of its weights on the nodes
+    squares_11, squares_12, squares_22 = 0.0, 0.0, 0.0
+    joint = np.zeros((n_1, n_2))
+    block_u, block_v = np.empty((_BLOCK, n_1)), np.empty((_BLOCK, n_2))
+    block_s, block_t = np.empty((_BLOCK, n_1)), np.empty((_BLOCK, n_2))
+    for start in range(0, n, _BLOCK):
+        size = min(_BLOCK, n - start)
+        u, v, s, t = block_u[:size], block_v[:size], block_s[:size], block_t[:size]
+        _weigh(start, products_1, side_1, slope_1, gauss_1, u)
+        _weigh(start, products_2, side_2, slope_2, gauss_2, v)
+        np.dot(v, transposed, s)
+        np.dot(u, coupling, t)
+        for b in range(size):
+            i = start + b
+            total, first_1, first_2 = 0.0, 0.0, 0.0
+            for j in range(n_1):
+                s[b, j] *= u[b, j]
+                total += s[b, j]
+                first_1 += s[b, j] * offset_1[j]
+            scale = 1 / total
+            for j in range(n_1):
+                s[b, j] *= scale
+                u[b, j] *= scale
+            for k in range(n_2):
+                t[b, k] *= v[b, k] * scale
+                first_2 += t[b, k] * offset_2[k]
+            first_1 *= scale
+            d_1, d_2 = distance_1[i], distance_2[i]
+            log_likelihood[i] = math.log(total) + constant
+            log_likelihood[i] -= 0.5 * (d_1 * pull_1[i] + d_2 * pull_2[i])
+            by_mu[i, 0] = pull_1[i] + p_11 * first_1 + p_12 * first_2
+            by_mu[i, 1] = pull_2[i] + p_12 * first_1 + p_22 * first_2
+            squares_11 += d_1 * (d_1 + 2 * first_1)
+            squares_22 += d_2 * (d_2 + 2 * first_2)
+            squares_12 += d_1 * d_2 + d_1 * first_2 + d_2 * first_1
+        joint += np.dot(u.T, v)
+        _spread(start, s, side_1, by_row_1)
+        _spread(start, t, side_2, by_row_2)
+    for j in range(n_1):
+        for k in range(n_2):
+            weight = joint[j, k] * coupling[j, k]
+            squares_11 += weight * offset_1[j] * offset_1[j]
+            squares_22 += weight * offset_2[k] * offset_2[k]
+            squares_12 += weight * offset_1[j] * offset_2[k]
+
+    by_kappa = np.zeros_like(kappa)
+    _by_threshold(kappa, above_1, _fold(by_row_1, side_1, table_1.shape), side_1, by_kappa)
+    _by_threshold(kappa, above_2, _fold(by_row_2, side_2, table_2.shape), side_2, by_kappa)
+    # d/d Sigma = (P E P - N P) / 2 with P the precision and E the moments
+    moments = np.array([[squares_11, squares_12], [squares_12, squares_22]])
+    by_covariance = 0.5 * (precision @ moments @ precision - n * precision)
+    by_sigma = np.array(
+        [
+            2 * (by_covariance[0, 0] * sigma[0] + by_covariance[0, 1] * rho * sigma[1]),
+            2 * (by_covariance[1, 1] * sigma[1] + by_covariance[0, 1] * rho * sigma[0]),
+        ]
+    )
+    by_rho = 2 * by_covariance[0, 1] * sigma[0] * sigma[1]
+    return log_likelihood, by_mu, by_kappa, by_sigma, by_rho
+
+
+@_compiled
+def node_factors(pull: np.ndarray, kappa: np.ndarray, gauss: np.ndarray, side: Side) -> np.ndarray:
+    """Likelihood times the form's own share of the prior at all nodes, (citizen, node)."""
+    table = category_probabilities(kappa, probability_above(kappa, side), side)
+    out = np.empty((len(pull), side.n_nodes))
+    slope = -(side.grid[1] - side.grid[0]) * pull
+    _weigh(0, pattern_products(table, side), side, slope, gauss, out)
+    return out

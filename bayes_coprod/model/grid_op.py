@@ -1,0 +1,249 @@
+"""The integral over citizens on a grid that all share, as one operation of the model's graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import jax
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.op import Op
+from pytensor.link.jax.dispatch import jax_funcify
+
+from bayes_coprod.model.grid_kernel import (
+    Side,
+    coupling_of,
+    integrate_one,
+    integrate_two,
+    node_factors,
+)
+from bayes_coprod.model.quadrature import Nodes
+
+_MOST_PATTERNS = 100
+"""Items are grouped as long as their answers have no more patterns than this."""
+
+
+class GridIntegral:
+    """The integral for given nodes and answers.
+
+    Parameters
+    ----------
+    nodes : Nodes
+        On a grid.
+    answer : numpy.ndarray
+        (citizen, item), position of the category; -1: none.
+    country : numpy.ndarray
+        (citizen,), position of the country.
+    n_categories, item_form : numpy.ndarray
+        (item,).
+    """
+
+    def __init__(
+        self,
+        nodes: Nodes,
+        answer: np.ndarray,
+        country: np.ndarray,
+        n_categories: np.ndarray,
+        item_form: np.ndarray,
+    ) -> None:
+        self.nodes = nodes
+        self.sides = tuple(
+            _make_side(nodes, f, answer, country, n_categories, item_form == f)
+            for f in range(len(nodes.n_nodes))
+        )
+
+    def evaluate(
+        self, mu: np.ndarray, kappa: np.ndarray, sigma: np.ndarray, rho: float
+    ) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Log likelihood of each citizen, and gradients of their sum.
+
+        Parameters
+        ----------
+        mu : numpy.ndarray
+            (citizen, form).
+        kappa : numpy.ndarray
+            (country, threshold).
+        sigma : numpy.ndarray
+            (form,).
+        rho : float
+            0 for one form.
+
+        Returns
+        -------
+        (numpy.ndarray, list of numpy.ndarray)
+            (citizen,); by mu, kappa, sigma and rho. Minus infinity where the nodes are too far
+            apart for the prior.
+        """
+        if not (sigma * np.sqrt(1 - abs(rho)) >= self.nodes.spacing[0] / 2).all():
+            silent = [np.zeros_like(array) for array in (mu, kappa, sigma)]
+            return np.full(len(mu), -np.inf), [*silent, np.zeros(())]
+        if len(self.sides) == 1:
+            log_likelihood, *gradients = integrate_one(mu, kappa, sigma, *self.sides)
+            return log_likelihood, [*gradients, np.zeros(())]
+        log_likelihood, *gradients, by_rho = integrate_two(mu, kappa, sigma, rho, *self.sides)
+        return log_likelihood, [*gradients, np.asarray(by_rho)]
+
+    def posterior(
+        self, mu: np.ndarray, kappa: np.ndarray, sigma: np.ndarray, rho: float
+    ) -> tuple[list[np.ndarray], np.ndarray]:
+        """Unnormalised posterior of each citizen on the nodes.
+
+        Returns
+        -------
+        (list of numpy.ndarray, numpy.ndarray)
+            For each form (citizen, node), and what couples them, (node, node): the weight of a
+            pair of nodes is the product of the three.
+        """
+        if len(self.sides) == 1:
+            z = (self.nodes.at(0)[0] - self.nodes.place[0, 0]) / sigma[0]
+            precision, coupling = np.array([[1 / sigma[0] ** 2]]), np.ones((len(z), 1))
+            gauss = [np.exp(-0.5 * z**2)]
+        else:
+            precision, *gauss, coupling = coupling_of(sigma, rho, *self.sides)
+        pull = (self.nodes.place - mu) @ precision
+        factors = [
+            node_factors(pull[:, f].copy(), kappa, gauss[f], side)
+            for f, side in enumerate(self.sides)
+        ]
+        return factors, coupling
+
+
+def _make_side(
+    nodes: Nodes,
+    form: int,
+    answer: np.ndarray,
+    country: np.ndarray,
+    n_categories: np.ndarray,
+    own: np.ndarray,
+) -> Side:
+    """One form's windows on the grid, and its citizens' patterns of answers to `own` items."""
+    place, spacing = nodes.place[:, form], float(nodes.spacing[0, form])
+    middle = nodes.n_nodes[form] // 2
+    origin = float(place.min() - spacing * middle)
+    first = np.rint((place - origin) / spacing).astype(np.int64) - middle
+    n_grid = int(first.max()) + nodes.n_nodes[form]
+
+    threshold = np.flatnonzero(np.repeat(own, n_categories - 1))
+    answer, n_categories = answer[:, own], n_categories[own]
+    item_of_threshold = np.repeat(np.arange(len(n_categories)), n_categories - 1)
+    start_of = np.cumsum(n_categories) - n_categories  # a category's position is this plus answer
+    rows, row_country, row_category = [], [], []
+    offset = 0
+    groups = _group(n_categories)
+    widest = max(len(group) for group in groups)
+    for group in groups:
+        category = np.where(answer[:, group] < 0, -1, answer[:, group] + start_of[group])
+        pattern, row = np.unique(np.column_stack([country, category]), axis=0, return_inverse=True)
+        rows.append(row + offset)
+        offset += len(pattern)
+        row_country.append(pattern[:, 0])
+        padding = np.full((len(pattern), widest - len(group)), -1)
+        row_category.append(np.column_stack([pattern[:, 1:], padding]))
+    return Side(
+        first=first,
+        n_nodes=nodes.n_nodes[form],
+        grid=origin + spacing * np.arange(n_grid),
+        row=np.ascontiguousarray(np.stack(rows, axis=1)),
+        row_country=np.concatenate(row_country),
+        row_category=np.concatenate(row_category),
+        threshold=threshold,
+        category_below=np.arange(len(threshold)) + item_of_threshold,
+        is_last=np.append(item_of_threshold[1:] != item_of_threshold[:-1], True),
+    )
+
+
+def _group(n_categories: np.ndarray) -> list[list[int]]:
+    """Neighbouring items whose answers have few patterns together."""
+    groups: list[list[int]] = []
+    patterns = np.inf
+    for k, n in enumerate(n_categories):
+        patterns *= n
+        if patterns > _MOST_PATTERNS:
+            groups.append([])
+            patterns = n
+        groups[-1].append(k)
+    return groups
+
+
+class GridLogLikelihood(Op):
+    """Sum of the citizens' log likelihood, from (mu, kappa, sigma, rho).
+
+    The outputs after the first are the gradients, which come with the value at no cost.
+    """
+
+    def __init__(self, integral: GridIntegral) -> None:
+        self.integral = integral
+
+    def make_node(self, *inputs: Variable) -> Apply:
+        """Take mu (citizen, form), kappa (country, threshold), sigma (form,) and rho."""
+        tensors = [pt.as_tensor_variable(value, dtype="float64") for value in inputs]
+        return Apply(self, tensors, [pt.dscalar(), *(tensor.type() for tensor in tensors)])
+
+    def perform(
+        self, node: Apply, inputs: Sequence[np.ndarray], output_storage: list[list[np.ndarray]]
+    ) -> None:
+        """Evaluate value and gradients."""
+        for storage, value in zip(output_storage, self.value_and_gradients(*inputs), strict=True):
+            storage[0] = value
+
+    def value_and_gradients(self, *inputs: np.ndarray) -> list[np.ndarray]:
+        """Sum of the log likelihood and its gradient by each input."""
+        mu, kappa, sigma, rho = (np.asarray(value) for value in inputs)
+        per_citizen, gradients = self.integral.evaluate(mu, kappa, sigma, float(rho))
+        return [np.asarray(per_citizen.sum()), *gradients]
+
+    def infer_shape(self, fgraph: object, node: Apply, shapes: list[object]) -> list[object]:
+        """The value is a scalar; gradients have their input's shape."""
+        return [(), *shapes]
+
+    def pullback(
+        self,
+        inputs: Sequence[Variable],
+        outputs: Sequence[Variable],
+        cotangents: Sequence[Variable],
+    ) -> list[Variable]:
+        """Scale the gradients by the cotangent of the value, the one that is ever asked for."""
+        return [cotangents[0] * gradient for gradient in outputs[1:]]
+
+
+@jax_funcify.register(GridLogLikelihood)
+def _call_from_jax(op: GridLogLikelihood, **_: object) -> Callable[..., tuple[jax.Array, ...]]:
+    def call(*inputs: jax.Array) -> tuple[jax.Array, ...]:
+        shapes = [jax.ShapeDtypeStruct((), np.float64)]
+        shapes += [jax.ShapeDtypeStruct(value.shape, np.float64) for value in inputs]
+        return tuple(jax.pure_callback(op.value_and_gradients, shapes, *inputs))
+
+    return call
+
+
+class GridCitizens(Op):
+    """Log likelihood of each citizen, from (mu, kappa, sigma, rho); without a gradient."""
+
+    def __init__(self, integral: GridIntegral) -> None:
+        self.integral = integral
+
+    def make_node(self, *inputs: Variable) -> Apply:
+        """Take mu (citizen, form), kappa (country, threshold), sigma (form,) and rho."""
+        tensors = [pt.as_tensor_variable(value, dtype="float64") for value in inputs]
+        return Apply(self, tensors, [pt.dvector()])
+
+    def perform(
+        self, node: Apply, inputs: Sequence[np.ndarray], output_storage: list[list[np.ndarray]]
+    ) -> None:
+        """Evaluate the log likelihood."""
+        output_storage[0][0] = self.value(*inputs)
+
+    def value(self, *inputs: np.ndarray) -> np.ndarray:
+        """Log likelihood of each citizen, (citizen,)."""
+        mu, kappa, sigma, rho = (np.asarray(value) for value in inputs)
+        return self.integral.evaluate(mu, kappa, sigma, float(rho))[0]
+
+
+@jax_funcify.register(GridCitizens)
+def _call_citizens_from_jax(op: GridCitizens, **_: object) -> Callable[..., jax.Array]:
+    def call(*inputs: jax.Array) -> jax.Array:
+        shape = jax.ShapeDtypeStruct((inputs[0].shape[0],), np.float64)
+        return jax.pure_callback(op.value, shape, *inputs)
+
+    return call

@@ -1,0 +1,396 @@
+r"""The likelihood of ``items``: ordinal answers, one propensity per citizen and form.
+
+.. math::
+
+    P(y_{ik} \le j) &= \operatorname{logistic}(\kappa_{kj} + s_{kc(i)} - \theta_{i f(k)}) , \\
+    \theta_{if} &= b_{c(i)f0} + \sum_p x_{ip} b_{c(i)fp} + \varepsilon_{if} , \qquad
+    \varepsilon_i \sim N(0, \Sigma) .
+
+Country intercepts sum to zero: thresholds carry the level. Shifts s sum to zero over countries for
+each item, and over a form's items for each country; so they are the coefficients of contrasts
+between the items of a form, which vary by country like any other coefficient. The level of a form
+and the mean places of its contrasts are its items' first thresholds in other coordinates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+import xarray as xr
+from pytensor.tensor import TensorVariable
+from scipy.linalg import block_diag
+
+from bayes_coprod import names
+from bayes_coprod.model.grid_op import GridCitizens, GridIntegral, GridLogLikelihood
+from bayes_coprod.model.pilot import Pilot
+from bayes_coprod.model.priors import from_normal, log_density
+from bayes_coprod.model.quadrature import Nodes, log_marginal
+from bayes_coprod.model.spec import ModelSpec
+from bayes_coprod.model.varying import (
+    common_coordinates,
+    country_coefficients,
+    effect_columns,
+    effect_scales,
+    scale,
+    zero_sum_contrasts,
+)
+from bayes_coprod.survey.entries import Codebook, Driver
+
+type Parameters = Mapping[str, TensorVariable]
+
+_FAR = 1e8
+"""Stands for an infinite threshold: its logistic is 0 or 1 and its gradients vanish."""
+
+
+@dataclass(frozen=True)
+class ItemLayout:
+    """How items, forms and thresholds lie in arrays.
+
+    Parameters
+    ----------
+    form : numpy.ndarray
+        (item,), position of the form.
+    n_categories : numpy.ndarray
+        (item,).
+    n_forms : int
+    """
+
+    form: np.ndarray
+    n_categories: np.ndarray
+    n_forms: int
+
+    def of(self, form: int) -> np.ndarray:
+        """Positions of a form's items."""
+        return np.flatnonzero(self.form == form)
+
+    @property
+    def first_threshold(self) -> np.ndarray:
+        """Position of each item's first threshold, (item,)."""
+        return np.cumsum(self.n_categories - 1) - (self.n_categories - 1)
+
+    @property
+    def item_of_threshold(self) -> np.ndarray:
+        """Position of the item of each threshold, (threshold,)."""
+        return np.repeat(np.arange(len(self.form)), self.n_categories - 1)
+
+    @property
+    def free_sigma(self) -> np.ndarray:
+        """Forms whose citizens' SD can be learnt: those with more than one item."""
+        counts = np.bincount(self.form, minlength=self.n_forms)
+        return np.flatnonzero(counts > 1)
+
+    @property
+    def contrasts(self) -> np.ndarray:
+        """Contrasts between the items of each form, (contrast, item)."""
+        out = np.zeros((len(self.form) - self.n_forms, len(self.form)))
+        row = 0
+        for f in range(self.n_forms):
+            items = self.of(f)
+            if len(items) > 1:
+                out[row : row + len(items) - 1, items] = zero_sum_contrasts(len(items))
+            row += len(items) - 1
+        return out
+
+
+def item_layout(design: xr.Dataset) -> ItemLayout:
+    """Read the layout off a design."""
+    return ItemLayout(
+        design["item_form"].values, design["n_categories"].values, design.sizes[names.FORM]
+    )
+
+
+def items_coords(codebook: Codebook, design: xr.Dataset) -> dict[str, list[str]]:
+    """Labels of items and thresholds."""
+    items = [codebook.item(str(name)) for name in design[names.ITEM].values]
+    return {
+        names.ITEM: [item.name for item in items],
+        names.THRESHOLD: [
+            names.threshold_label(item.name, below, above)
+            for item in items
+            for below, above in zip(item.levels, item.levels[1:], strict=False)
+        ],
+    }
+
+
+def items_parameters(spec: ModelSpec, design: xr.Dataset) -> tuple[str, ...]:
+    """Posterior variables that the likelihood is made of."""
+    slope = ("b",) if design.sizes[names.COEFFICIENT] else ()
+    shift = ("shift",) if shifts_vary(spec, item_layout(design)) else ()
+    rho = ("rho",) if design.sizes[names.FORM] == 2 else ()
+    return ("b_intercept", *slope, "kappa", *shift, "sigma", *rho)
+
+
+def shifts_vary(spec: ModelSpec, layout: ItemLayout) -> bool:
+    """Whether items have shifts in each country."""
+    several = len(layout.form) > layout.n_forms
+    return spec.thresholds_vary and spec.pooling != "complete" and several
+
+
+def n_coordinates(design: xr.Dataset) -> tuple[int, int, int]:
+    """Number of effects, of contrasts between items, and of the other common coordinates.
+
+    The others are gaps between thresholds, citizens' SDs, and their correlation.
+    """
+    layout = item_layout(design)
+    n_effects = layout.n_forms * (1 + design.sizes[names.COEFFICIENT])
+    n_gaps = int((layout.n_categories - 2).sum())
+    n_rho = int(layout.n_forms == 2)
+    return n_effects, len(layout.contrasts), n_gaps + len(layout.free_sigma) + n_rho
+
+
+def build_items(
+    spec: ModelSpec, design: xr.Dataset, drivers: tuple[Driver, ...], pilot: Pilot | None
+) -> None:
+    """Register the model's variables, priors and likelihood in the PyMC model at hand."""
+    layout = item_layout(design)
+    n_countries, n_forms = design.sizes[names.COUNTRY], layout.n_forms
+    n_effects, n_contrasts, n_rest = n_coordinates(design)
+    common = common_coordinates(n_effects + n_contrasts + n_rest, pilot)
+    columns = effect_columns(spec, drivers, design.sizes[names.COEFFICIENT])
+    with_shift = shifts_vary(spec, layout)
+    varies = np.r_[np.tile(columns, n_forms), np.full(n_contrasts, with_shift)]
+
+    tau = effect_scales(spec, drivers)
+    if tau is not None:
+        tau = tau.reshape((-1,))
+        if with_shift:
+            tau_kappa = scale("tau_kappa", spec.priors["tau_kappa"])
+            tau = pt.concatenate([tau, pt.repeat(tau_kappa, n_contrasts)])
+    b = country_coefficients(
+        spec,
+        n_countries,
+        varies,
+        tau,
+        common[: n_effects + n_contrasts],
+        None if pilot is None else pilot.evidence,
+    )
+    rest = common[n_effects + n_contrasts :]
+    parameters = stated_parameters(spec, design, b, rest)
+    _add_priors(spec, layout, parameters, rest)
+    pm.Potential("answers", log_likelihood(design, _register(parameters), _nodes(pilot)))
+
+
+def stated_parameters(
+    spec: ModelSpec, design: xr.Dataset, b: TensorVariable, rest: TensorVariable
+) -> dict[str, TensorVariable]:
+    """Give the parameters as they are stated, from the coordinates they are sampled in.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    design : xarray.Dataset
+    b : TensorVariable
+        (country, coefficient): each form's intercept and slopes, then the places of the contrasts
+        between items.
+    rest : TensorVariable
+        Standard normals: gaps between thresholds, citizens' SDs, and their correlation.
+
+    Returns
+    -------
+    dict of str to TensorVariable
+        As the posterior has them, and besides ``first``, each item's first threshold.
+    """
+    layout = item_layout(design)
+    n_effects = n_coordinates(design)[0]
+    n_countries = design.sizes[names.COUNTRY]
+    effects = b[:, :n_effects].reshape((n_countries, layout.n_forms, n_effects // layout.n_forms))
+    places = b[:, n_effects:]  # (country, contrast)
+    level = effects.mean(axis=0)[:, 0]
+    # first thresholds: places of the contrasts, less the form's level
+    to_items = layout.contrasts.T  # (item, contrast)
+    first = pt.dot(to_items, places.mean(axis=0)) - level[layout.form]
+
+    n_gaps, free = int((layout.n_categories - 2).sum()), layout.free_sigma
+    gap = from_normal(spec.priors["kappa_gap"], rest[:n_gaps])
+    parameters = {
+        "b_intercept": effects[:, :, 0] - level,
+        "b": effects[:, :, 1:],
+        "first": first,
+        "kappa": _thresholds(layout, first, gap),
+        # the SD of a form with one item cannot be told from its thresholds: 1 by convention
+        "sigma": pt.set_subtensor(
+            pt.ones(layout.n_forms)[free],
+            from_normal(spec.priors["sigma"], rest[n_gaps : n_gaps + len(free)]),
+        ),
+    }
+    if shifts_vary(spec, layout):
+        parameters["shift"] = pt.dot(places - places.mean(axis=0), to_items.T)
+    if layout.n_forms == 2:
+        parameters["rho"] = from_normal(spec.priors["rho"], rest[-1:])
+    return parameters
+
+
+def _register(parameters: Parameters) -> Parameters:
+    """Register the stated parameters as named quantities of the model."""
+    by_country = (names.COUNTRY, names.FORM)
+    dims: dict[str, tuple[str, ...]] = {
+        "b_intercept": by_country,
+        "b": (*by_country, names.COEFFICIENT),
+        "kappa": (names.THRESHOLD,),
+        "shift": (names.COUNTRY, names.ITEM),
+        "sigma": (names.FORM,),
+        "rho": (names.PAIR,),
+    }
+    registered = dict(parameters)
+    if parameters["b"].type.shape[2] == 0:
+        del dims["b"]
+    else:
+        pm.Deterministic("beta", parameters["b"].mean(axis=0), dims=(names.FORM, names.COEFFICIENT))
+    for name, of in dims.items():
+        if name in parameters:
+            registered[name] = pm.Deterministic(name, parameters[name], dims=of)
+    return registered
+
+
+def _add_priors(
+    spec: ModelSpec, layout: ItemLayout, parameters: Parameters, rest: TensorVariable
+) -> None:
+    """Priors of what countries have in common, as a density of the coordinates."""
+    beta = parameters["b"].mean(axis=0)
+    log_prior = log_density(spec.priors["kappa"], parameters["first"]).sum()
+    # log |d first / d (level, places)|: the contrasts are orthonormal, the level is not
+    log_prior += 0.5 * np.log(np.bincount(layout.form)).sum()
+    log_prior += pm.logp(pm.Normal.dist(0, 1), rest).sum()
+    if beta.type.shape[1] != 0:
+        log_prior += log_density(spec.priors["beta"], beta).sum()
+    pm.Potential("log_prior_common", log_prior)
+
+
+def _thresholds(layout: ItemLayout, first: TensorVariable, gap: TensorVariable) -> TensorVariable:
+    """All thresholds, (threshold,), from each item's first and the gaps after it."""
+    # kappa = first of the item + sum of its gaps so far
+    sums = block_diag(*(np.tri(n - 1, n - 2, -1) for n in layout.n_categories))
+    kappa = first[layout.item_of_threshold]
+    return kappa + pt.dot(sums, gap) if sums.shape[1] else kappa
+
+
+def _nodes(pilot: Pilot | None) -> Nodes:
+    if pilot is None or pilot.nodes is None:
+        raise ValueError("The model integrates over citizens: give a pilot with nodes.")
+    return pilot.nodes
+
+
+def country_thresholds(layout: ItemLayout, parameters: Parameters) -> TensorVariable:
+    """Thresholds in each country, (country, threshold)."""
+    kappa = parameters["kappa"]
+    if "shift" in parameters:
+        return kappa + parameters["shift"][:, layout.item_of_threshold]
+    return pt.broadcast_to(kappa, (parameters["b_intercept"].shape[0], kappa.shape[0]))
+
+
+def category_bounds(layout: ItemLayout, parameters: Parameters) -> list[TensorVariable]:
+    """Thresholds of each item with the infinite ends, (country, J + 1)."""
+    kappa = country_thresholds(layout, parameters)
+    end = pt.full((kappa.shape[0], 1), _FAR)
+    ends = np.cumsum(layout.n_categories - 1)
+    return [
+        pt.concatenate([-end, kappa[:, start:stop], end], axis=1)
+        for start, stop in zip(layout.first_threshold, ends, strict=True)
+    ]
+
+
+def log_interval(
+    theta: TensorVariable, lower: TensorVariable, upper: TensorVariable
+) -> TensorVariable:
+    r"""Log probability that a latent answer falls between two thresholds.
+
+    .. math::
+
+        \log P = -\operatorname{softplus}(\theta - b) - \operatorname{softplus}(a - \theta)
+                 + \log(1 - e^{-(b - a)})
+
+    It never takes the difference of two logistics, so it does not underflow.
+    """
+    return (
+        -pt.softplus(theta - upper) - pt.softplus(lower - theta) + pt.log(-pt.expm1(lower - upper))
+    )
+
+
+def expected_propensity(design: xr.Dataset, parameters: Parameters) -> TensorVariable:
+    """Expected propensities, mu, (citizen, form)."""
+    # citizens are sorted by country: one product of matrices each
+    country = design["country_index"].values
+    ends = np.searchsorted(country, np.arange(design.sizes[names.COUNTRY] + 1))
+    x = design["x"].values
+    by_country = []
+    for c, rows in enumerate(map(slice, ends[:-1], ends[1:])):
+        mu = pt.broadcast_to(
+            parameters["b_intercept"][c], (rows.stop - rows.start, design.sizes[names.FORM])
+        )
+        if x.shape[1]:
+            mu = mu + pt.dot(x[rows], parameters["b"][c].T)
+        by_country.append(mu)
+    return pt.concatenate(by_country, axis=0)
+
+
+def _pieces(parameters: Parameters) -> tuple[TensorVariable, TensorVariable | None]:
+    rho = parameters.get("rho")
+    return parameters["sigma"], None if rho is None else rho[0]
+
+
+def make_integral(design: xr.Dataset, nodes: Nodes) -> GridIntegral:
+    """Prepare the integral over a design's citizens."""
+    layout = item_layout(design)
+    return GridIntegral(
+        nodes,
+        design["answer"].values,
+        design["country_index"].values,
+        layout.n_categories,
+        layout.form,
+    )
+
+
+def integrand(design: xr.Dataset, parameters: Parameters) -> list[TensorVariable]:
+    """What an integral on a grid takes: mu, thresholds of each country, sigma and rho."""
+    sigma, rho = _pieces(parameters)
+    return [
+        expected_propensity(design, parameters),
+        country_thresholds(item_layout(design), parameters),
+        sigma,
+        pt.as_tensor(0.0) if rho is None else rho,
+    ]
+
+
+def log_likelihood(design: xr.Dataset, parameters: Parameters, nodes: Nodes) -> TensorVariable:
+    """Log likelihood of all citizens, on the given nodes."""
+    if nodes.is_grid:
+        integral = make_integral(design, nodes)
+        return GridLogLikelihood(integral)(*integrand(design, parameters))[0]
+    return _answer_by_answer(design, parameters, nodes).sum()
+
+
+def _answer_by_answer(design: xr.Dataset, parameters: Parameters, nodes: Nodes) -> TensorVariable:
+    """Log likelihood of each citizen, on nodes that need no grid in common, (citizen,)."""
+    layout = item_layout(design)
+    country, answer = design["country_index"].values, design["answer"].values
+    bounds = category_bounds(layout, parameters)
+    log_answers = []
+    for f in range(layout.n_forms):
+        at = nodes.at(f)
+        total = pt.zeros(at.shape)
+        for k in layout.of(f):
+            rows = np.flatnonzero(answer[:, k] >= 0)
+            if not len(rows):
+                continue
+            y = answer[rows, k]
+            lower, upper = bounds[k][country[rows], y], bounds[k][country[rows], y + 1]
+            log_p = log_interval(at[rows], lower[:, None], upper[:, None])
+            total = total + log_p if len(rows) == len(at) else pt.inc_subtensor(total[rows], log_p)
+        log_answers.append(total)
+    sigma, rho = _pieces(parameters)
+    return log_marginal(nodes, log_answers, expected_propensity(design, parameters), sigma, rho)
+
+
+def citizens_items(
+    spec: ModelSpec, design: xr.Dataset, parameters: Parameters, pilot: Pilot | None
+) -> TensorVariable:
+    """Log likelihood of each citizen, deviations integrated out, (citizen,)."""
+    nodes = _nodes(pilot)
+    if nodes.is_grid:
+        integral = make_integral(design, nodes)
+        return GridCitizens(integral)(*integrand(design, parameters))
+    return _answer_by_answer(design, parameters, nodes)
