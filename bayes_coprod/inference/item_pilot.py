@@ -192,7 +192,7 @@ def _place(
     step = steps(fine.n_nodes)
     if len(factors) == 1:
         weights = [factors[0] / factors[0].sum(axis=1, keepdims=True)]
-        correlation = np.zeros(len(mu))
+        correlation = np.zeros(len(nodes.place))
     else:
         u, v = factors
         weights = [u * (v @ coupling.T), v * (u @ coupling)]

@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
 import nutpie
+import nutpie.compiled_pyfunc
 import pymc as pm
 import xarray as xr
 
 from bayes_coprod import names
+from bayes_coprod.inference.density import Density, compile_density
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.inference.pilot import fit_pilot
 from bayes_coprod.model.build import build_model, named_quantities
@@ -21,6 +24,10 @@ from bayes_coprod.model.design import make_design
 from bayes_coprod.model.pilot import pilot_dataset
 from bayes_coprod.model.spec import Gradient, ModelSpec, Sampler, load_model, override_sampler
 from bayes_coprod.survey.read import Survey
+
+_COORDINATES = "coordinates"
+_TARGET_ACCEPT = 0.7
+"""The models' coordinates are close to independent normals: steps may be long."""
 
 _STATS = {
     "diverging": "diverging",
@@ -88,34 +95,61 @@ def fit_model(
     start = time.perf_counter()
     pilot = fit_pilot(spec, survey.codebook, design)
     graph = build_model(spec, survey.codebook, design, pilot)
-    sampled = _sample(graph, spec.sampler, progressbar and _somebody_watches())
-    tree = _tree(sampled, graph, time.perf_counter() - start)
+    drawn, stats = _sample(graph, spec.sampler, progressbar and _somebody_watches())
+    tree = _tree(drawn, stats, graph, time.perf_counter() - start)
     if pilot is not None:
         tree["pilot"] = xr.DataTree(pilot_dataset(pilot))
     return Fit(spec, survey.codebook, design, tree)
 
 
-def _sample(graph: pm.Model, settings: Sampler, progressbar: bool) -> xr.DataTree:
-    if settings.gradient == "jax":
-        compiled = nutpie.compile_pymc_model(graph, backend="jax", gradient_backend="pytensor")
-    else:
-        compiled = nutpie.compile_pymc_model(graph, backend="numba")
+def _sample(
+    graph: pm.Model, settings: Sampler, progressbar: bool
+) -> tuple[dict[str, np.ndarray], xr.Dataset]:
+    """Draws of all the model's variables, (chain, draw, ...), and the sampler's statistics."""
+    density = compile_density(graph) if settings.gradient == "jax" else None
     running = nutpie.sample(
-        compiled,
+        nutpie.compile_pymc_model(graph, backend="numba") if density is None else _model(density),
         draws=settings.draws,
         tune=settings.tune,
         chains=settings.chains,
         cores=settings.cores,
         seed=settings.random_seed,
+        target_accept=_TARGET_ACCEPT,
         save_warmup=False,
         progress_bar=progressbar,
         blocking=False,
     )
     try:
-        return running.wait()
+        sampled = running.wait()
     except BaseException:  # an interrupted run must not pass for a finished one
         running.cancel()
         raise
+    stats = sampled["sample_stats"].to_dataset()
+    drawn = sampled["posterior"].to_dataset()
+    if density is None:
+        return {str(name): values.values for name, values in drawn.data_vars.items()}, stats
+    coordinates = drawn[_COORDINATES].values  # (chain, draw, coordinate)
+    flat = density.expand(coordinates.reshape(-1, coordinates.shape[-1]))
+    shape = coordinates.shape[:2]
+    return {name: v.reshape(*shape, *v.shape[1:]) for name, v in flat.items()}, stats
+
+
+def _model(density: Density) -> nutpie.compiled_pyfunc.PyFuncModel:
+    """A density as nutpie takes it; it keeps coordinates, which are expanded in one go."""
+    n = len(density.start)
+
+    def scatter(seed: int) -> np.ndarray:
+        return density.start + np.random.default_rng(seed).uniform(-1, 1, n)
+
+    return nutpie.compiled_pyfunc.from_pyfunc(
+        n,
+        lambda: density.evaluate,
+        lambda *_: lambda at: {_COORDINATES: at.copy()},
+        [np.dtype("float64")],
+        [(n,)],
+        [_COORDINATES],
+        make_initial_point_fn=scatter,
+    )
 
 
 def _somebody_watches() -> bool:
@@ -123,23 +157,35 @@ def _somebody_watches() -> bool:
     return sys.stderr.isatty() or "ipykernel" in sys.modules
 
 
-def _tree(sampled: xr.DataTree, graph: pm.Model, seconds: float) -> xr.DataTree:
+def _tree(
+    drawn: dict[str, np.ndarray], stats: xr.Dataset, graph: pm.Model, seconds: float
+) -> xr.DataTree:
     """Keep named quantities and ArviZ's statistics, and one draw as the fit's proof."""
-    drawn = sampled["posterior"].to_dataset()
-    stats = sampled["sample_stats"].to_dataset()
-    posterior = drawn[named_quantities(graph)]
-    posterior.attrs = {
-        "inference_library": "nutpie",
-        "inference_library_version": version("nutpie"),
-        "pymc_version": version("pymc"),
-        "arviz_stats_version": version("arviz-stats"),
-        "bayes_coprod_version": version("bayes-coprod"),
-        "sampling_time": seconds,
+    dims = {
+        name: (names.CHAIN, names.DRAW, *_dims(graph, name)) for name in named_quantities(graph)
     }
-    last = {names.CHAIN: -1, names.DRAW: -1}
-    proof = drawn[[variable.name for variable in graph.free_RVs]].isel(last)
-    proof = proof.reset_coords([names.CHAIN, names.DRAW], drop=True)
-    proof.attrs = {"log_density": float(stats["logp"].isel(last))}
+    used = {dim for of in dims.values() for dim in of}
+    posterior = xr.Dataset(
+        {name: (of, drawn[name]) for name, of in dims.items()},
+        coords={
+            names.CHAIN: stats[names.CHAIN],
+            names.DRAW: stats[names.DRAW],
+            **{dim: list(labels) for dim, labels in graph.coords.items() if dim in used},
+        },
+        attrs={
+            "inference_library": "nutpie",
+            "inference_library_version": version("nutpie"),
+            "pymc_version": version("pymc"),
+            "arviz_stats_version": version("arviz-stats"),
+            "bayes_coprod_version": version("bayes-coprod"),
+            "sampling_time": seconds,
+        },
+    )
+    last = {
+        v.name: ([f"{v.name}_{i}" for i in range(v.ndim)], drawn[v.name][-1, -1])
+        for v in graph.free_RVs
+    }
+    proof = xr.Dataset(last, attrs={"log_density": float(stats["logp"].values[-1, -1])})
     return xr.DataTree.from_dict(
         {
             "posterior": posterior,
@@ -147,3 +193,7 @@ def _tree(sampled: xr.DataTree, graph: pm.Model, seconds: float) -> xr.DataTree:
             "proof": proof,
         }
     )
+
+
+def _dims(graph: pm.Model, name: str) -> tuple[str, ...]:
+    return graph.named_vars_to_dims.get(name, ())

@@ -184,35 +184,80 @@ def _weigh(
     `slope` (citizen,) is the prior's linear term, by node; `gauss` (node,) its quadratic one, the
     same for all. Written into `out` (citizen of the block, node).
     """
-    n_nodes = out.shape[1]
-    for b in range(len(out)):
-        u = out[b]
-        ratio = math.exp(slope[start + b])
-        u[0] = ratio ** -(n_nodes // 2)
-        done = 1
-        while done < n_nodes:
-            for j in range(min(done, n_nodes - done)):
-                u[done + j] = u[j] * ratio
-            ratio *= ratio
-            done *= 2
+    n, n_nodes = out.shape
+    # powers of a ratio, node by node for the whole block: long loops make use of the processor
+    ratio, power = np.exp(slope[start : start + n]), np.empty((n_nodes, n))
+    power[n_nodes // 2] = 1.0
+    for j in range(n_nodes // 2 + 1, n_nodes):
+        for b in range(n):
+            power[j, b] = power[j - 1, b] * ratio[b]
+    for b in range(n):
+        ratio[b] = 1 / ratio[b]
+    for j in range(n_nodes // 2 - 1, -1, -1):
+        for b in range(n):
+            power[j, b] = power[j + 1, b] * ratio[b]
+    n_groups = side.row.shape[1]
+    for b in range(n):
+        u, a, row = out[b], side.first[start + b], side.row[start + b]
         for j in range(n_nodes):
-            u[j] *= gauss[j]
-        a = side.first[start + b]
-        for r in side.row[start + b]:
-            likelihood = products[r, a : a + n_nodes]
+            u[j] = power[j, b]
+        if n_groups % 2:
+            likelihood = products[row[0], a : a + n_nodes]
             for j in range(n_nodes):
-                u[j] *= likelihood[j]
+                u[j] *= gauss[j] * likelihood[j]
+        else:
+            for j in range(n_nodes):
+                u[j] *= gauss[j]
+        for g in range(n_groups % 2, n_groups, 2):
+            one, two = products[row[g], a : a + n_nodes], products[row[g + 1], a : a + n_nodes]
+            for j in range(n_nodes):
+                u[j] *= one[j] * two[j]
 
 
 @_compiled
 def _spread(start: int, weights: np.ndarray, side: Side, out: np.ndarray) -> None:
     """Add a block's node weights to the rows of its citizens' patterns, (row, grid node)."""
-    for b in range(len(weights)):
-        a = side.first[start + b]
-        for r in side.row[start + b]:
-            to = out[r, a : a + weights.shape[1]]
-            for j in range(weights.shape[1]):
-                to[j] += weights[b, j]
+    n, n_nodes = weights.shape
+    n_groups = side.row.shape[1]
+    for b in range(n):
+        w, a, row = weights[b], side.first[start + b], side.row[start + b]
+        if n_groups % 2:
+            to = out[row[0], a : a + n_nodes]
+            for j in range(n_nodes):
+                to[j] += w[j]
+        for g in range(n_groups % 2, n_groups, 2):
+            one, two = out[row[g], a : a + n_nodes], out[row[g + 1], a : a + n_nodes]
+            for j in range(n_nodes):
+                one[j] += w[j]
+                two[j] += w[j]
+
+
+@_compiled
+def expected_propensity(effects: np.ndarray, x: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Expected propensities, (citizen, form).
+
+    Parameters
+    ----------
+    effects : numpy.ndarray
+        (country, form, 1 + coefficient), the intercept first.
+    x : numpy.ndarray
+        (citizen, 1 + coefficient), ones first, sorted by country.
+    ends : numpy.ndarray
+        (country + 1,), where each country's citizens begin, and the end.
+    """
+    out = np.empty((len(x), effects.shape[1]))
+    for c in range(len(effects)):
+        out[ends[c] : ends[c + 1]] = np.dot(x[ends[c] : ends[c + 1]], effects[c].T)
+    return out
+
+
+@_compiled
+def by_effects(by_mu: np.ndarray, x: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Gradient by the effects, (country, form, 1 + coefficient), from that by mu."""
+    out = np.empty((len(ends) - 1, by_mu.shape[1], x.shape[1]))
+    for c in range(len(out)):
+        out[c] = np.dot(by_mu[ends[c] : ends[c + 1]].T, x[ends[c] : ends[c + 1]])
+    return out
 
 
 @_compiled

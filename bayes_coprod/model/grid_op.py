@@ -13,7 +13,9 @@ from pytensor.link.jax.dispatch import jax_funcify
 
 from bayes_coprod.model.grid_kernel import (
     Side,
+    by_effects,
     coupling_of,
+    expected_propensity,
     integrate_one,
     integrate_two,
     node_factors,
@@ -31,10 +33,12 @@ class GridIntegral:
     ----------
     nodes : Nodes
         On a grid.
+    x : numpy.ndarray
+        (citizen, coefficient), coded drivers.
     answer : numpy.ndarray
         (citizen, item), position of the category; -1: none.
     country : numpy.ndarray
-        (citizen,), position of the country.
+        (citizen,), position of the country, sorted.
     n_categories, item_form : numpy.ndarray
         (item,).
     """
@@ -42,26 +46,29 @@ class GridIntegral:
     def __init__(
         self,
         nodes: Nodes,
+        x: np.ndarray,
         answer: np.ndarray,
         country: np.ndarray,
         n_categories: np.ndarray,
         item_form: np.ndarray,
     ) -> None:
         self.nodes = nodes
+        self.x = np.column_stack([np.ones(len(x)), x])
+        self.ends = np.searchsorted(country, np.arange(country.max() + 2))
         self.sides = tuple(
             _make_side(nodes, f, answer, country, n_categories, item_form == f)
             for f in range(len(nodes.n_nodes))
         )
 
     def evaluate(
-        self, mu: np.ndarray, kappa: np.ndarray, sigma: np.ndarray, rho: float
+        self, effects: np.ndarray, kappa: np.ndarray, sigma: np.ndarray, rho: float
     ) -> tuple[np.ndarray, list[np.ndarray]]:
         """Log likelihood of each citizen, and gradients of their sum.
 
         Parameters
         ----------
-        mu : numpy.ndarray
-            (citizen, form).
+        effects : numpy.ndarray
+            (country, form, 1 + coefficient), the intercept first.
         kappa : numpy.ndarray
             (country, threshold).
         sigma : numpy.ndarray
@@ -72,20 +79,24 @@ class GridIntegral:
         Returns
         -------
         (numpy.ndarray, list of numpy.ndarray)
-            (citizen,); by mu, kappa, sigma and rho. Minus infinity where the nodes are too far
+            (citizen,); by effects, kappa, sigma and rho. Minus infinity where the nodes are too far
             apart for the prior.
         """
         if not (sigma * np.sqrt(1 - abs(rho)) >= self.nodes.spacing[0] / 2).all():
-            silent = [np.zeros_like(array) for array in (mu, kappa, sigma)]
-            return np.full(len(mu), -np.inf), [*silent, np.zeros(())]
+            silent = [np.zeros_like(array) for array in (effects, kappa, sigma)]
+            return np.full(len(self.x), -np.inf), [*silent, np.zeros(())]
+        mu = expected_propensity(effects, self.x, self.ends)
         if len(self.sides) == 1:
-            log_likelihood, *gradients = integrate_one(mu, kappa, sigma, *self.sides)
-            return log_likelihood, [*gradients, np.zeros(())]
-        log_likelihood, *gradients, by_rho = integrate_two(mu, kappa, sigma, rho, *self.sides)
-        return log_likelihood, [*gradients, np.asarray(by_rho)]
+            value, by_mu, by_kappa, by_sigma = integrate_one(mu, kappa, sigma, *self.sides)
+            by_rho = 0.0
+        else:
+            value, by_mu, by_kappa, by_sigma, by_rho = integrate_two(
+                mu, kappa, sigma, rho, *self.sides
+            )
+        return value, [by_effects(by_mu, self.x, self.ends), by_kappa, by_sigma, np.asarray(by_rho)]
 
     def posterior(
-        self, mu: np.ndarray, kappa: np.ndarray, sigma: np.ndarray, rho: float
+        self, effects: np.ndarray, kappa: np.ndarray, sigma: np.ndarray, rho: float
     ) -> tuple[list[np.ndarray], np.ndarray]:
         """Unnormalised posterior of each citizen on the nodes.
 
@@ -101,6 +112,7 @@ class GridIntegral:
             gauss = [np.exp(-0.5 * z**2)]
         else:
             precision, *gauss, coupling = coupling_of(sigma, rho, *self.sides)
+        mu = expected_propensity(effects, self.x, self.ends)
         pull = (self.nodes.place - mu) @ precision
         factors = [
             node_factors(pull[:, f].copy(), kappa, gauss[f], side)
@@ -167,7 +179,7 @@ def _group(n_categories: np.ndarray) -> list[list[int]]:
 
 
 class GridLogLikelihood(Op):
-    """Sum of the citizens' log likelihood, from (mu, kappa, sigma, rho).
+    """Sum of the citizens' log likelihood, from (effects, kappa, sigma, rho).
 
     The outputs after the first are the gradients, which come with the value at no cost.
     """
@@ -176,7 +188,7 @@ class GridLogLikelihood(Op):
         self.integral = integral
 
     def make_node(self, *inputs: Variable) -> Apply:
-        """Take mu (citizen, form), kappa (country, threshold), sigma (form,) and rho."""
+        """Take effects (country, form, 1 + coefficient), kappa (country, threshold), sigma, rho."""
         tensors = [pt.as_tensor_variable(value, dtype="float64") for value in inputs]
         return Apply(self, tensors, [pt.dscalar(), *(tensor.type() for tensor in tensors)])
 
@@ -189,8 +201,8 @@ class GridLogLikelihood(Op):
 
     def value_and_gradients(self, *inputs: np.ndarray) -> list[np.ndarray]:
         """Sum of the log likelihood and its gradient by each input."""
-        mu, kappa, sigma, rho = (np.asarray(value) for value in inputs)
-        per_citizen, gradients = self.integral.evaluate(mu, kappa, sigma, float(rho))
+        effects, kappa, sigma = (np.ascontiguousarray(value) for value in inputs[:3])
+        per_citizen, gradients = self.integral.evaluate(effects, kappa, sigma, float(inputs[3]))
         return [np.asarray(per_citizen.sum()), *gradients]
 
     def infer_shape(self, fgraph: object, node: Apply, shapes: list[object]) -> list[object]:
@@ -218,13 +230,13 @@ def _call_from_jax(op: GridLogLikelihood, **_: object) -> Callable[..., tuple[ja
 
 
 class GridCitizens(Op):
-    """Log likelihood of each citizen, from (mu, kappa, sigma, rho); without a gradient."""
+    """Log likelihood of each citizen, from (effects, kappa, sigma, rho); without a gradient."""
 
     def __init__(self, integral: GridIntegral) -> None:
         self.integral = integral
 
     def make_node(self, *inputs: Variable) -> Apply:
-        """Take mu (citizen, form), kappa (country, threshold), sigma (form,) and rho."""
+        """Take effects (country, form, 1 + coefficient), kappa (country, threshold), sigma, rho."""
         tensors = [pt.as_tensor_variable(value, dtype="float64") for value in inputs]
         return Apply(self, tensors, [pt.dvector()])
 
@@ -236,14 +248,14 @@ class GridCitizens(Op):
 
     def value(self, *inputs: np.ndarray) -> np.ndarray:
         """Log likelihood of each citizen, (citizen,)."""
-        mu, kappa, sigma, rho = (np.asarray(value) for value in inputs)
-        return self.integral.evaluate(mu, kappa, sigma, float(rho))[0]
+        effects, kappa, sigma = (np.ascontiguousarray(value) for value in inputs[:3])
+        return self.integral.evaluate(effects, kappa, sigma, float(inputs[3]))[0]
 
 
 @jax_funcify.register(GridCitizens)
 def _call_citizens_from_jax(op: GridCitizens, **_: object) -> Callable[..., jax.Array]:
     def call(*inputs: jax.Array) -> jax.Array:
-        shape = jax.ShapeDtypeStruct((inputs[0].shape[0],), np.float64)
+        shape = jax.ShapeDtypeStruct((len(op.integral.x),), np.float64)
         return jax.pure_callback(op.value, shape, *inputs)
 
     return call

@@ -285,7 +285,7 @@ def country_thresholds(layout: ItemLayout, parameters: Parameters) -> TensorVari
 def category_bounds(layout: ItemLayout, parameters: Parameters) -> list[TensorVariable]:
     """Thresholds of each item with the infinite ends, (country, J + 1)."""
     kappa = country_thresholds(layout, parameters)
-    end = pt.full((kappa.shape[0], 1), _FAR)
+    end = pt.full((kappa.shape[0], 1), np.float64(_FAR))
     ends = np.cumsum(layout.n_categories - 1)
     return [
         pt.concatenate([-end, kappa[:, start:stop], end], axis=1)
@@ -337,6 +337,7 @@ def make_integral(design: xr.Dataset, nodes: Nodes) -> GridIntegral:
     layout = item_layout(design)
     return GridIntegral(
         nodes,
+        design["x"].values,
         design["answer"].values,
         design["country_index"].values,
         layout.n_categories,
@@ -345,13 +346,16 @@ def make_integral(design: xr.Dataset, nodes: Nodes) -> GridIntegral:
 
 
 def integrand(design: xr.Dataset, parameters: Parameters) -> list[TensorVariable]:
-    """What an integral on a grid takes: mu, thresholds of each country, sigma and rho."""
+    """What an integral on a grid takes: effects and thresholds of each country, sigma and rho."""
     sigma, rho = _pieces(parameters)
+    effects = parameters["b_intercept"][:, :, None]
+    if "b" in parameters:
+        effects = pt.concatenate([effects, parameters["b"]], axis=2)
     return [
-        expected_propensity(design, parameters),
+        effects,
         country_thresholds(item_layout(design), parameters),
         sigma,
-        pt.as_tensor(0.0) if rho is None else rho,
+        pt.zeros(()) if rho is None else rho,
     ]
 
 

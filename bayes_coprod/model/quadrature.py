@@ -39,7 +39,7 @@ MOST_NODES = 64
 _TAIL = 1e-7
 """Share of a citizen's posterior that may lie beyond the nodes, on either side."""
 
-_SPACING = 1.1
+_SPACING = 1.15
 """Distance of the nodes in SDs of the best-known citizen."""
 
 
@@ -187,7 +187,7 @@ def place_nodes(
     -----
     By Poisson's summation formula the error for a normal posterior is about
     :math:`2 \exp(-2 \pi^2 k' S k)` with S the posterior covariance in units of the spacings and k
-    the integer vectors: spacings of 1.1 SD leave 2e-7 for independent propensities, and shrink by
+    the integer vectors: spacings of 1.15 SD leave 7e-7 for independent propensities, and shrink by
     :math:`\sqrt{2 (1 - |r|)}` where the correlation r exceeds one half.
     """
     places, spacings, counts = [], [], []
@@ -205,10 +205,10 @@ def place_nodes(
         place = (low + high) / 2
         if rule != "dense":
             place = np.round(place / spacing) * spacing
-        # a node to spare on either side: the sampler walks around the pilot's mode
+        # some nodes to spare: the sampler walks around the pilot's mode
         places.append(place)
         spacings.append(spacing)
-        counts.append(int(np.ceil(((high - low) / spacing).max())) + 3)
+        counts.append(int(np.ceil(((high - low) / spacing).max())) + 2)
     if rule == "auto" and max(counts) > MOST_NODES:
         return place_nodes(weights, at, correlation, narrow, "dense")
     return Nodes(

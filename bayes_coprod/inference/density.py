@@ -1,0 +1,116 @@
+"""The model's log density as the sampler calls it: compiled, with the gradient, on one vector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+import pymc as pm
+import pytensor
+import pytensor.tensor as pt
+from pymc.model.transform.optimization import freeze_dims_and_data
+from pymc.pytensorf import join_nonshared_inputs
+from pytensor.graph.replace import clone_replace
+from pytensor.graph.traversal import ancestors
+from pytensor.tensor import TensorVariable
+
+from bayes_coprod.model.grid_op import GridLogLikelihood
+
+
+@dataclass(frozen=True)
+class Density:
+    """A model's log density.
+
+    Parameters
+    ----------
+    start : numpy.ndarray
+        (coordinate,), a point to begin at.
+    evaluate : callable
+        (coordinate,) -> log density and gradient.
+    expand : callable
+        (draw, coordinate) -> all variables of the model, the draws along the first axis.
+    """
+
+    start: np.ndarray
+    evaluate: Callable[[np.ndarray], tuple[float, np.ndarray]]
+    expand: Callable[[np.ndarray], dict[str, np.ndarray]]
+
+
+def compile_density(model: pm.Model) -> Density:
+    """Compile a model's log density to JAX.
+
+    Parameters
+    ----------
+    model : pymc.Model
+
+    Returns
+    -------
+    Density
+
+    Notes
+    -----
+    The integral over citizens is machine code that JAX could only call back through Python, which
+    chains on several cores wait for. It is called between two compiled halves instead: one from
+    the coordinates to what the integral takes, one from its gradients to those by the coordinates.
+    """
+    model = freeze_dims_and_data(model)
+    point = model.initial_point()
+    variables = model.replace_rvs_by_values(model.unobserved_RVs)
+    outputs, x = join_nonshared_inputs(point, [model.logp(), *variables], model.value_vars)
+    log_density, *expanded = outputs
+    labels = [variable.name for variable in model.unobserved_RVs]
+    expand_one = _compile([x], expanded)
+
+    def expand(draws: np.ndarray) -> dict[str, np.ndarray]:
+        return dict(zip(labels, map(np.asarray, jax.vmap(expand_one)(draws)), strict=True))
+
+    start = np.concatenate([np.ravel(point[value.name]) for value in model.value_vars])
+    integrals = [
+        v for v in ancestors([log_density])
+        if v.owner is not None and isinstance(v.owner.op, GridLogLikelihood) and v.index == 0
+    ]  # fmt: skip
+    if not integrals:
+        return Density(start, _whole(x, log_density), expand)
+    (integral,) = integrals
+    return Density(start, _in_halves(x, log_density, integral), expand)
+
+
+def _compile(
+    inputs: list[TensorVariable], outputs: list[TensorVariable]
+) -> Callable[..., list[jax.Array]]:
+    function = pytensor.function(inputs, outputs, mode="JAX", on_unused_input="ignore")
+    return function.vm.jit_fn
+
+
+def _whole(
+    x: TensorVariable, log_density: TensorVariable
+) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+    both = _compile([x], [log_density, pytensor.grad(log_density, x)])
+
+    def evaluate(at: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = both(at)
+        return float(value), np.asarray(gradient)
+
+    return evaluate
+
+
+def _in_halves(
+    x: TensorVariable, log_density: TensorVariable, integral: TensorVariable
+) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+    taken = integral.owner.inputs
+    (rest,) = clone_replace([log_density], {integral: pt.zeros(())})
+    slopes = [argument.type() for argument in taken]
+    linear = sum((s * argument).sum() for s, argument in zip(slopes, taken, strict=True))
+    forward = _compile([x], [rest, *taken])
+    backward = _compile([x, *slopes], [pytensor.grad(rest + linear, x)])
+    integrate = integral.owner.op.value_and_gradients
+
+    def evaluate(at: np.ndarray) -> tuple[float, np.ndarray]:
+        value, *arguments = forward(at)
+        log_likelihood, *gradients = integrate(*arguments)
+        (gradient,) = backward(at, *gradients)
+        return float(value) + float(log_likelihood), np.asarray(gradient)
+
+    return evaluate
