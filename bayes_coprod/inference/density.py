@@ -99,18 +99,23 @@ def _whole(
 def _in_halves(
     x: TensorVariable, log_density: TensorVariable, integral: TensorVariable
 ) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
-    taken = integral.owner.inputs
+    arguments = integral.owner.inputs
+    shapes = [argument.type.shape for argument in arguments]
+    ends = np.cumsum([0, *(int(np.prod(shape)) for shape in shapes)])
     (rest,) = clone_replace([log_density], {integral: pt.zeros(())})
-    slopes = [argument.type() for argument in taken]
-    linear = sum((s * argument).sum() for s, argument in zip(slopes, taken, strict=True))
-    forward = _compile([x], [rest, *taken])
-    backward = _compile([x, *slopes], [pytensor.grad(rest + linear, x)])
+    # one vector each way: what goes in or out of compiled code costs by the piece
+    taken = pt.concatenate([argument.ravel() for argument in arguments])
+    slope = pt.dvector("slope")
+    forward = _compile([x], [pt.concatenate([rest[None], taken])])
+    backward = _compile([x, slope], [pytensor.grad(rest + (slope * taken).sum(), x)])
     integrate = integral.owner.op.value_and_gradients
 
     def evaluate(at: np.ndarray) -> tuple[float, np.ndarray]:
-        value, *arguments = forward(at)
-        log_likelihood, *gradients = integrate(*arguments)
-        (gradient,) = backward(at, *gradients)
-        return float(value) + float(log_likelihood), np.asarray(gradient)
+        at = at.copy()
+        value, flat = np.split(np.asarray(forward(at)[0]), [1])
+        pieces = [flat[i:j].reshape(s) for i, j, s in zip(ends, ends[1:], shapes, strict=False)]
+        log_likelihood, *gradients = integrate(*pieces)
+        slopes = np.concatenate([np.ravel(gradient) for gradient in gradients])
+        return float(value[0] + log_likelihood), np.asarray(backward(at, slopes)[0])
 
     return evaluate

@@ -26,7 +26,7 @@ from bayes_coprod.model.spec import Gradient, ModelSpec, Sampler, load_model, ov
 from bayes_coprod.survey.read import Survey
 
 _COORDINATES = "coordinates"
-_TARGET_ACCEPT = 0.7
+_TARGET_ACCEPT = 0.65
 """The models' coordinates are close to independent normals: steps may be long."""
 
 _STATS = {

@@ -205,7 +205,7 @@ class GridLogLikelihood(Op):
         per_citizen, gradients = self.integral.evaluate(effects, kappa, sigma, float(inputs[3]))
         return [np.asarray(per_citizen.sum()), *gradients]
 
-    def infer_shape(self, fgraph: object, node: Apply, shapes: list[object]) -> list[object]:
+    def infer_shape(self, node: Apply, shapes: list[object]) -> list[object]:
         """The value is a scalar; gradients have their input's shape."""
         return [(), *shapes]
 
