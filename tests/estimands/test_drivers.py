@@ -7,7 +7,7 @@ import xarray as xr
 from bayes_coprod.errors import SpecError
 from bayes_coprod.estimands.drivers import driver_contrast, driver_effects
 from bayes_coprod.model.build import expected_response
-from bayes_coprod.model.design import code_drivers, level_contrasts
+from bayes_coprod.model.coding import code_drivers, level_contrasts
 
 
 @pytest.fixture

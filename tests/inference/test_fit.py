@@ -51,8 +51,8 @@ def test_a_loaded_fit_saves_and_loads_again(saved, flat_fit, tmp_path):
 )
 def test_every_kind_of_model_can_be_saved(small, random_fit, content, tmp_path):
     from bayes_coprod.inference.pilot import fit_pilot
-    from bayes_coprod.inference.sample import pilot_dataset
     from bayes_coprod.model.build import build_model, log_density_at
+    from bayes_coprod.model.pilot import pilot_dataset
 
     fit = random_fit(small, **content)
     pilot = fit_pilot(fit.spec, fit.codebook, fit.design)

@@ -18,7 +18,8 @@ from scipy.special import betaln
 from bayes_coprod.inference.pilot import fit_pilot
 from bayes_coprod.model.build import build_model, log_density_at, named_quantities
 from bayes_coprod.model.design import make_design
-from bayes_coprod.model.varying import Evidence, zero_sum_contrasts
+from bayes_coprod.model.pilot import Evidence, Pilot, Whitening
+from bayes_coprod.model.varying import zero_sum_contrasts
 from bayes_coprod.survey.read import read_survey
 
 PY = Mode("py", "fast_compile")
@@ -35,8 +36,15 @@ def make_evidence(spec, design, n_varying, rng):
     """Evidence that has nothing to do with the data: the posterior must not depend on it."""
     if spec.parametrisation != "informed" or spec.pooling != "partial":
         return None
-    shape = (design.sizes["country"], design["y"].shape[1], 1 + n_varying)
+    shape = (design.sizes["country"], design["y"].shape[1] * (1 + n_varying))
     return Evidence(rng.normal(size=shape), rng.choice([0.0, 20.0, 1000.0], size=shape))
+
+
+def make_whitening(design, rng):
+    """A whitening that has nothing to do with the data either."""
+    n = design["y"].shape[1] * (1 + design.sizes["coefficient"])
+    factor = np.tril(rng.normal(0, 0.1, (n, n)), -1) + np.diag(rng.uniform(0.5, 2, n))
+    return Whitening(rng.normal(0, 0.2, n), factor)
 
 
 class Coordinates:
@@ -81,24 +89,32 @@ class Coordinates:
         )
 
 
+def slopes(named):
+    """Slopes of each country; none without drivers."""
+    return named.get("b", np.empty((*named["b_intercept"].shape, 0)))
+
+
 def stated_parameters(spec, columns, named):
     """What the priors speak of: country contrasts instead of country coefficients."""
-    stated = {key: named[key] for key in ("intercept", "beta", "residual_sd")}
-    stated |= {key: named[key] for key in ("tau_intercept", "tau", "rho") if key in named}
+    keys = ("intercept", "beta", "residual_sd", "tau_intercept", "tau", "rho")
+    stated = {key: named[key] for key in keys if key in named}
     if spec.pooling != "complete":
-        contrasts = zero_sum_contrasts(len(named["b"]))
+        contrasts = zero_sum_contrasts(len(named["b_intercept"]))
         stated["gamma_intercept"] = contrasts @ named["b_intercept"]  # (contrast, form)
-        stated["gamma"] = np.tensordot(contrasts, named["b"][:, :, columns], 1)
+        stated["gamma"] = np.tensordot(contrasts, slopes(named)[:, :, columns], 1)
     return stated
 
 
 def auxiliary_centre(evidence, columns, tau_of, named, free):
     """Centre m of the informed form, b = s^2 (w estimate + m / tau^2) + s z, and its prior."""
-    slopes = named["tau"][:, tau_of] if tau_of else named["b"][0, :, :0]
-    tau = np.column_stack([named["tau_intercept"], slopes])
-    b = np.concatenate([named["b_intercept"][..., None], named["b"][:, :, columns]], axis=-1)
-    s2 = 1 / (evidence.precision + tau**-2)
-    m = (b - np.sqrt(s2) * free["z_b"]) / s2 - evidence.precision * evidence.estimate
+    tau_slope = named["tau"][:, tau_of] if tau_of else slopes(named)[0, :, :0]
+    tau = np.column_stack([named["tau_intercept"], tau_slope])
+    b = np.concatenate([named["b_intercept"][..., None], slopes(named)[:, :, columns]], axis=-1)
+    precision, estimate, z_b = (
+        array.reshape(b.shape) for array in (evidence.precision, evidence.estimate, free["z_b"])
+    )
+    s2 = 1 / (precision + tau**-2)
+    m = (b - np.sqrt(s2) * z_b) / s2 - precision * estimate
     centre = m[0] * tau**2
     prior = stats.norm(b.mean(axis=0), tau / np.sqrt(len(b)))
     return centre, prior.logpdf(centre).sum()
@@ -150,7 +166,7 @@ def log_likelihood(spec, design, named):
     """Joint normal density of the answered indices, in points."""
     y, x, country = (design[name].values for name in ("y", "x", "country_index"))
     unit = design["outcome_sd"].values
-    mu = named["b_intercept"][country] + np.einsum("np,nfp->nf", x, named["b"][country])
+    mu = named["b_intercept"][country] + np.einsum("np,nfp->nf", x, slopes(named)[country])
     total = 0.0
     key = np.column_stack([country, ~np.isnan(y)]).astype(int)
     for kind in np.unique(key, axis=0):
@@ -196,11 +212,13 @@ CASES = {
     "four outcomes": {"outcomes": ["form", "sector"], "drivers": ["age"], "priors": OTHER},
     "few vary": {"vary_by_country": ["school"], "priors": OTHER},
     "intercepts vary": {"vary_by_country": "none"},
+    "no drivers": {"drivers": "none"},
 }
 
 
+@pytest.mark.parametrize("whitened", [False, True])
 @pytest.mark.parametrize("case", CASES)
-def test_density_is_priors_times_likelihood_times_jacobian(case, small, index_spec, rng):
+def test_density_is_priors_times_likelihood_times_jacobian(case, whitened, small, index_spec, rng):
     spec = index_spec(**CASES[case])
     design = make_design(small, spec)
     driver_of = [str(label).split(":")[0] for label in design["coefficient"].values]
@@ -212,7 +230,8 @@ def test_density_is_priors_times_likelihood_times_jacobian(case, small, index_sp
     order = list(dict.fromkeys(driver_of[p] for p in columns))
     tau_of = [order.index(driver_of[p]) for p in columns]
     evidence = make_evidence(spec, design, len(columns), rng)
-    coordinates = Coordinates(build_model(spec, small.codebook, design, evidence))
+    pilot = Pilot(evidence, make_whitening(design, rng) if whitened else None)
+    coordinates = Coordinates(build_model(spec, small.codebook, design, pilot))
 
     def parameters(vector):
         named, free = coordinates.evaluate(vector)

@@ -8,7 +8,8 @@ import xarray as xr
 from pytensor.compile.mode import Mode
 
 from bayes_coprod.model.collapse import collapse_gaussian
-from bayes_coprod.model.likelihoods import LIKELIHOODS, collapsed_log_likelihood, covariance
+from bayes_coprod.model.index import collapsed_log_likelihood, covariance
+from bayes_coprod.model.likelihoods import LIKELIHOODS
 
 COUNTRIES, COEFFICIENTS = 3, 2
 
@@ -79,7 +80,7 @@ def test_density_and_gradient_equal_the_sum_over_citizens(
 
     together = value_and_gradient(lambda given: collapsed(design, given), parameters)
     one_by_one = value_and_gradient(
-        lambda given: LIKELIHOODS["index"].citizens(spec, design, given).sum(), parameters
+        lambda given: LIKELIHOODS["index"].citizens(spec, design, given, None).sum(), parameters
     )
 
     for ours, theirs in zip(together, one_by_one, strict=True):

@@ -4,7 +4,8 @@ import pytest
 import xarray as xr
 
 from bayes_coprod.errors import SpecError, SurveyError
-from bayes_coprod.model.design import level_contrasts, make_design, outcome_dim
+from bayes_coprod.model.coding import level_contrasts
+from bayes_coprod.model.design import make_design, outcome_dim
 from bayes_coprod.survey.read import read_survey
 
 HAND_BOOK = {

@@ -7,8 +7,10 @@ import pytest
 from pytensor.compile.mode import Mode
 from scipy import stats
 
-from bayes_coprod.model.design import code_drivers, make_design
-from bayes_coprod.model.likelihoods import LIKELIHOODS, covariance
+from bayes_coprod.model.coding import code_drivers
+from bayes_coprod.model.design import make_design
+from bayes_coprod.model.index import covariance
+from bayes_coprod.model.likelihoods import LIKELIHOODS
 
 PY = Mode("py", "fast_compile")
 
@@ -67,7 +69,7 @@ def test_a_citizens_density_is_the_joint_normal_of_the_answered_indices_in_point
         name: pt.as_tensor(draw[name]).type(name)
         for name in LIKELIHOODS["index"].parameters(fit.spec, design)
     }
-    density = LIKELIHOODS["index"].citizens(fit.spec, design, given)
+    density = LIKELIHOODS["index"].citizens(fit.spec, design, given, None)
     ours = pytensor.function(list(given.values()), density, mode=PY)(*map(draw.get, given))
 
     unit = design["outcome_sd"].values

@@ -2,26 +2,29 @@ import numpy as np
 import pymc as pm
 import pytest
 from pytensor.compile.mode import Mode
+from pytensor.graph.replace import clone_replace
 from scipy import stats
 
 from bayes_coprod.model.build import build_model, named_quantities
 from bayes_coprod.model.design import make_design
-from bayes_coprod.model.varying import Evidence, _informed, zero_sum_contrasts
+from bayes_coprod.model.pilot import Evidence
+from bayes_coprod.model.varying import _informed, zero_sum_contrasts
 
 COUNTRIES = 4
-SHAPE = (COUNTRIES, 2, 3)  # country, form, 1 + varying
+SHAPE = (COUNTRIES, 6)  # country, varying coefficient
 PY = Mode("py", "fast_compile")
 
 
-def informed(tau, mean_prior, evidence):
-    """(z_centre, z_b) -> (log density, coefficients) of the informed prior at a fixed tau."""
+def informed(tau, evidence):
+    """(z_m, z_b) -> (log density, coefficients) of the informed prior at a fixed tau."""
     with pm.Model() as model:
-        b = _informed(pm.math.constant(tau), mean_prior, evidence)
+        z_m = pm.Flat("z_m", shape=SHAPE[1:])
+        b = _informed(pm.math.constant(tau), z_m, evidence)
     log_density = model.compile_logp(mode=PY)
-    value = model.compile_fn(b, inputs=[model["z_centre"], model["z_b"]], mode=PY)
+    value = model.compile_fn(b, inputs=[model["z_m"], model["z_b"]], mode=PY)
 
-    def evaluate(z_centre, z_b):
-        point = {"z_centre": z_centre, "z_b": z_b}
+    def evaluate(z_m, z_b):
+        point = {"z_m": z_m, "z_b": z_b}
         return float(log_density(point)), value(point)
 
     return evaluate
@@ -37,23 +40,21 @@ def centre_of(b, z_b, tau, evidence):
 def test_informed_density_is_the_prior_times_the_jacobian(tau, rng):
     precision = rng.choice([0.0, 30.0, 4000.0], size=SHAPE)  # silent, weak and strong data
     evidence = Evidence(rng.normal(size=SHAPE), precision)
-    location, spread = rng.normal(size=3), rng.uniform(0.5, 2, size=3)
-    evaluate = informed(np.full(SHAPE[1:], tau), (location, spread), evidence)
-    z_centre, z_b = rng.normal(size=SHAPE[1:]), rng.normal(size=SHAPE)
+    evaluate = informed(np.full(SHAPE[1:], tau), evidence)
+    z_m, z_b = rng.normal(size=SHAPE[1:]), rng.normal(size=SHAPE)
 
-    log_density, b = evaluate(z_centre, z_b)
+    log_density, b = evaluate(z_m, z_b)
 
     m = centre_of(b, z_b, tau, evidence)
     np.testing.assert_allclose(m, np.broadcast_to(m[0], m.shape), atol=1e-6)  # one for all
     beta = b.mean(axis=0)
     gamma = np.tensordot(zero_sum_contrasts(COUNTRIES), b, 1)
-    stated = (
-        stats.norm(location, spread).logpdf(beta).sum()
-        + stats.norm(0, tau).logpdf(gamma).sum()
+    stated = (  # the prior of beta is the caller's
+        stats.norm(0, tau).logpdf(gamma).sum()
         + stats.norm(beta, tau / np.sqrt(COUNTRIES)).logpdf(m[0]).sum()
     )
-    # the map is linear: z_b -> b given m, and z_centre -> m; (beta, gamma) -> b has sqrt(C)
-    moved = evaluate(z_centre + 1, z_b)[1]
+    # the map is linear: z_b -> b given m, and z_m -> m; (beta, gamma) -> b has sqrt(C)
+    moved = evaluate(z_m + 1, z_b)[1]
     slope_of_m = centre_of(moved, z_b, tau, evidence)[0] - m[0]
     s = np.sqrt(tau**2 / (1 + precision * tau**2))
     jacobian = np.log(s).sum() + np.log(slope_of_m).sum() - b[0].size * 0.5 * np.log(COUNTRIES)
@@ -63,8 +64,7 @@ def test_informed_density_is_the_prior_times_the_jacobian(tau, rng):
 @pytest.mark.parametrize("tau", [1e-3, 0.1, 5.0])
 def test_with_exact_evidence_z_is_standard_normal_whatever_tau(tau, rng):
     estimate, precision = rng.normal(size=SHAPE), rng.uniform(10, 5000, size=SHAPE)
-    flat = np.zeros(3), np.full(3, 1e6)
-    evaluate = informed(np.full(SHAPE[1:], tau), flat, Evidence(estimate, precision))
+    evaluate = informed(np.full(SHAPE[1:], tau), Evidence(estimate, precision))
 
     def log_posterior(z):  # data: estimate ~ Normal(b, 1 / sqrt(precision))
         log_density, b = evaluate(*z)
@@ -83,15 +83,12 @@ def test_contrasts_are_orthonormal_and_sum_to_zero(n_countries):
     np.testing.assert_allclose(contrasts.sum(axis=1), 0, atol=1e-12)
 
 
-def test_evidence_of_two_shapes_is_refused():
-    with pytest.raises(ValueError, match=r"estimate has shape \(1, 2, 3\), precision \(1, 2, 1\)"):
-        Evidence(np.zeros((1, 2, 3)), np.zeros((1, 2, 1)))
-
-
-@pytest.mark.parametrize("value", [-1.0, np.nan])
-def test_evidence_of_negative_or_unknown_precision_is_refused(value):
-    with pytest.raises(ValueError, match="precision is negative"):
-        Evidence(np.zeros((1, 1, 1)), np.full((1, 1, 1), value))
+def draw_given_common(model, names, **options):
+    """Random draws of a model's quantities, what countries have in common standard normal."""
+    common = model["z_common"]
+    normal = pm.Normal.dist(0, 1, shape=common.type.shape)
+    variables = clone_replace([model[name] for name in names], {common: normal})
+    return [np.asarray(value) for value in pm.draw(variables, mode=PY, **options)]
 
 
 @pytest.fixture
@@ -101,8 +98,7 @@ def prior_draw(small):
     def draw(spec):
         model = build_model(spec, small.codebook, make_design(small, spec))
         names = named_quantities(model)
-        values = pm.draw([model[name] for name in names], random_seed=4, mode=PY)
-        return model, dict(zip(names, map(np.asarray, values), strict=True))
+        return model, dict(zip(names, draw_given_common(model, names, random_seed=4), strict=True))
 
     return draw
 
@@ -159,7 +155,7 @@ def test_deviations_have_the_scale_tau_of_their_driver(small, index_spec):
         priors={"tau_intercept": "uniform(2, 2.0001)", "tau": "uniform(0.5, 0.5001)"},
     )
     model = build_model(spec, small.codebook, make_design(small, spec))
-    b, b_intercept = pm.draw([model["b"], model["b_intercept"]], draws=4000, random_seed=1, mode=PY)
+    b, b_intercept = draw_given_common(model, ["b", "b_intercept"], draws=4000, random_seed=1)
     # 2 contrasts of variance tau^2 among 3 countries: the sample SD with C - 1 is tau
     for values, tau in ((b_intercept, 2.0), (b[..., [0, 4]], 0.5)):
         scale = np.sqrt(values.var(axis=1, ddof=1).mean(axis=0))
