@@ -14,6 +14,7 @@ DRIVER = "driver"
 COEFFICIENT = "coefficient"
 CONTRAST = "contrast"
 THRESHOLD = "threshold"
+CATEGORY = "category"
 PAIR = "pair"
 RANK = "rank"
 
@@ -42,6 +43,11 @@ def outcome_label(form: str, sector: str) -> str:
 def threshold_label(item: str, below: str, above: str) -> str:
     """The threshold of an item between two neighbouring categories."""
     return f"{item}: {below}|{above}"
+
+
+def category_label(item: str, category: str) -> str:
+    """One category of an item."""
+    return f"{item}: {category}"
 
 
 def pair_label(first: str, second: str) -> str:

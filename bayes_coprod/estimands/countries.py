@@ -11,9 +11,10 @@ from scipy.stats import rankdata
 
 from bayes_coprod import names
 from bayes_coprod.errors import SpecError, make_error
-from bayes_coprod.estimands.expected import expected_index
-from bayes_coprod.estimands.population import Population, Uncertainty
+from bayes_coprod.estimands.expected import By, expected_responses
+from bayes_coprod.estimands.population import PopulationKind, Uncertainty
 from bayes_coprod.inference.fit import Fit
+from bayes_coprod.model.response import ResponseScale
 
 type Quantity = xr.DataArray | Callable[[Fit], xr.DataArray]
 
@@ -21,17 +22,27 @@ type Quantity = xr.DataArray | Callable[[Fit], xr.DataArray]
 def country_levels(
     fit: Fit,
     *,
-    population: Population = "sample",
+    scale: ResponseScale = "index",
+    by: By | None = None,
+    population: PopulationKind = "sample",
     uncertainty: Uncertainty = "bootstrap",
     random_seed: int | None = None,
 ) -> xr.DataArray:
-    r"""Expected index of each country, by form or by form and sector, as the model has them.
+    r"""Expected answers of each country's citizens, their own deviations integrated out.
 
     .. math:: L_{cf} = \sum_{i \in c} w_i \, E(y_{if} \mid x_i, b_c), \qquad \sum_{i \in c} w_i = 1
 
     Parameters
     ----------
     fit : Fit
+    scale : {"index", "share", "any", "category"}
+        ``"index"``: mean score of the items, 0 to 100 in equal steps; ``"share"``: share of the
+        items answered at ``takes_part_from`` or above; ``"any"``: share of the citizens with at
+        least one such answer; ``"category"``: share of the citizens in each category of each item.
+        An ``index`` model knows the first only.
+    by : {"form", "sector", "item"}, optional
+        By form, as the default; ``"sector"``: by form and sector. An ``index`` model has the
+        outcomes that it was fitted with.
     population : {"sample", "weighted"}
         Each country's citizens in the fit, counted once or by survey weight.
     uncertainty : {"bootstrap", "fixed"}
@@ -43,15 +54,22 @@ def country_levels(
     Returns
     -------
     xarray.DataArray
-        dims (chain, draw, country, form) or (chain, draw, country, outcome), points of 100.
+        dims (chain, draw, country, x), with x one of form, outcome (form and sector), item or
+        category; points of 100 for ``"index"``, else shares.
 
     Raises
     ------
     SpecError
-        If the population or the uncertainty is unknown, or the survey has no weights to weight by.
+        If scale, population or uncertainty is unknown, or the model cannot say it: sectors and
+        items of countries take ``thresholds_vary``, weights a survey that has them.
     """
-    return expected_index(
-        fit, population=population, uncertainty=uncertainty, random_seed=random_seed
+    return expected_responses(
+        fit,
+        scale=scale,
+        by=by,
+        population=population,
+        uncertainty=uncertainty,
+        random_seed=random_seed,
     ).rename("country_levels")
 
 
@@ -59,7 +77,9 @@ def gap(
     fit: Fit,
     *,
     of: xr.DataArray | None = None,
-    population: Population = "sample",
+    scale: ResponseScale = "index",
+    by: By | None = None,
+    population: PopulationKind = "sample",
     uncertainty: Uncertainty = "bootstrap",
     random_seed: int | None = None,
 ) -> xr.DataArray:
@@ -73,14 +93,14 @@ def gap(
         Of a model with two forms.
     of : xarray.DataArray, optional
         What :func:`country_levels` returned, if it is at hand; the rest is then not used.
-    population, uncertainty, random_seed
-        As for :func:`country_levels`.
+    scale, by, population, uncertainty, random_seed
+        As for :func:`country_levels`; items and categories have no gap.
 
     Returns
     -------
     xarray.DataArray
-        dims (chain, draw, country), points of 100; with a dim sector where the model's outcomes
-        are by sector, for the sectors that have both forms.
+        dims (chain, draw, country), in the scale's units; with a dim sector where levels are by
+        sector, for the sectors that have both forms.
 
     Raises
     ------
@@ -90,7 +110,12 @@ def gap(
     levels = of
     if levels is None:
         levels = country_levels(
-            fit, population=population, uncertainty=uncertainty, random_seed=random_seed
+            fit,
+            scale=scale,
+            by=by,
+            population=population,
+            uncertainty=uncertainty,
+            random_seed=random_seed,
         )
     first, second = both_forms(fit, levels)
     return (first - second).rename("gap").assign_attrs(levels.attrs)
@@ -135,6 +160,16 @@ def both_forms(fit: Fit, values: xr.DataArray) -> tuple[xr.DataArray, xr.DataArr
     SpecError
         If there are not two forms.
     """
+    for dim in (names.ITEM, names.CATEGORY):
+        if dim in values.dims:
+            raise make_error(
+                SpecError,
+                "gap",
+                f"an {dim} belongs to one form, and a gap takes two"
+                if dim == names.ITEM
+                else "a category belongs to one form, and a gap takes two",
+                remedy="Use by='form' or by='sector'.",
+            )
     forms = [form for form in fit.codebook.forms if form in set(values[names.FORM].values)]
     if len(forms) < 2:
         raise make_error(

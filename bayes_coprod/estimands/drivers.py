@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import xarray as xr
 
 from bayes_coprod import names
 from bayes_coprod.errors import SpecError, make_error
-from bayes_coprod.estimands.countries import both_forms
+from bayes_coprod.estimands.countries import both_forms, country_mean
+from bayes_coprod.estimands.expected import (
+    UNITS,
+    By,
+    item_responses,
+    labelled,
+    posterior_draws,
+    with_ones,
+)
+from bayes_coprod.estimands.population import (
+    PopulationKind,
+    Uncertainty,
+    check_population,
+    citizen_weights,
+)
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.model.coding import chosen_drivers, coefficient_labels, level_contrasts
 from bayes_coprod.model.design import outcome_dim
+from bayes_coprod.model.response import Population, ResponseScale
 from bayes_coprod.survey.entries import Driver
 
 ASSOCIATION = (
@@ -20,32 +36,52 @@ ASSOCIATION = (
 )
 
 
+SCALES = ("index", "share", "any", "link")
+
+
 @dataclass(frozen=True)
 class _Step:
-    """A change in a driver that is quoted: its label, words, and change in the columns."""
+    """A change in a driver that is quoted: its label, words, and change in the columns.
+
+    `base` holds the columns' values from which everybody is changed; empty: from where they are.
+    """
 
     name: str
     label: str
     per: str
     change: dict[str, float]
+    base: dict[str, float]
 
 
-def driver_effects(fit: Fit, *, scale: str = "link") -> xr.Dataset:
+def driver_effects(
+    fit: Fit,
+    *,
+    scale: Literal["index", "share", "any", "link"] = "index",
+    by: By | None = None,
+    population: PopulationKind = "sample",
+    uncertainty: Uncertainty = "bootstrap",
+    random_seed: int | None = None,
+) -> xr.Dataset:
     r"""What a stated change in each driver goes with, other drivers held.
 
-    .. math:: \Delta_{cf} = s_f \sum_p \delta_p \, b_{cfp}, \qquad
-        \bar\Delta_f = s_f \sum_p \delta_p \, \beta_{fp}
+    .. math:: \Delta_{cf} = \sum_{i \in c} w_i \,
+        \bigl[ E(y_{if} \mid x_i + \delta, b_c) - E(y_{if} \mid x_i, b_c) \bigr], \qquad
+        \bar\Delta_f = \frac{1}{C} \sum_c \Delta_{cf}
 
-    with :math:`\delta` the change in the coded columns and :math:`s_f` one model unit in the
-    outcome's: numeric drivers per ``report_per`` or SD, ordered ones per step, binary ones yes
-    against no, categorical ones each level against the reference.
+    with :math:`\delta` the change in the coded columns: numeric drivers per ``report_per`` or SD,
+    ordered ones per step; binary ones from no to yes and categorical ones from the reference to
+    each level, for everybody. On the link scale it is :math:`\sum_p \delta_p b_{cfp}`.
 
     Parameters
     ----------
     fit : Fit
         Of a model with drivers.
-    scale : {"link"}
-        Of the linear predictor, which for ``index`` is points of 100.
+    scale : {"index", "share", "any", "link"}
+        As for :func:`country_levels`; ``"link"`` is the linear predictor's: logits for ``items``,
+        points of 100 for ``index``.
+    by, population, uncertainty, random_seed
+        As for :func:`country_levels`; without effect on the link scale and for ``index``, where
+        the change is the same for all citizens of a country.
 
     Returns
     -------
@@ -58,13 +94,14 @@ def driver_effects(fit: Fit, *, scale: str = "link") -> xr.Dataset:
     SpecError
         If the model has no drivers, or the scale is unknown.
     """
-    if scale != "link":
+    known = ("index", "link") if fit.spec.likelihood == "index" else SCALES
+    if scale not in known:
         raise make_error(
             SpecError,
             "driver_effects",
             f"unknown scale {scale!r} for a model of {fit.spec.likelihood!r}",
             value=scale,
-            available=["link"],
+            available=known,
         )
     drivers = chosen_drivers(fit.design, fit.codebook.drivers)
     if not drivers:
@@ -75,30 +112,99 @@ def driver_effects(fit: Fit, *, scale: str = "link") -> xr.Dataset:
             remedy='Fit it with drivers = "all" or a list.',
         )
     steps = [step for driver in drivers for step in _steps(driver, fit.design)]
+    if scale == "link" or fit.spec.likelihood == "index":
+        by_country = _on_link_scale(fit, steps)
+    else:
+        by_country = _average_changes(fit, steps, scale, by, population, uncertainty, random_seed)
+    by_country = by_country.assign_attrs(interpretation=ASSOCIATION)
+    return xr.Dataset(
+        {"pooled": country_mean(by_country), "by_country": by_country}, attrs=by_country.attrs
+    )
+
+
+def _on_link_scale(fit: Fit, steps: list[_Step]) -> xr.DataArray:
+    """Change of the linear predictor, (chain, draw, country, form, driver)."""
     coefficients = fit.design[names.COEFFICIENT].values
     change = xr.DataArray(
         [[step.change.get(str(name), 0.0) for name in coefficients] for step in steps],
         dims=(names.DRIVER, names.COEFFICIENT),
-        coords={
-            names.DRIVER: [step.name for step in steps],
-            names.COEFFICIENT: coefficients,
-            "label": (names.DRIVER, [step.label for step in steps]),
-            "per": (names.DRIVER, [step.per for step in steps]),
-        },
+        coords={**_step_coords(steps), names.COEFFICIENT: coefficients},
     )
+    effects = xr.dot(fit.posterior["b"], change, dim=names.COEFFICIENT)
+    if fit.spec.likelihood != "index":
+        return effects.assign_attrs(units="logits")
+    dim = outcome_dim(fit.spec)
     unit = fit.design["outcome_sd"]
-    posterior = fit.posterior
-    attrs = {"units": "points of 100", "interpretation": ASSOCIATION}
-    effects = {
-        name: (xr.dot(posterior[variable], change, dim=names.COEFFICIENT) * unit)
-        .drop_vars(set(unit.coords) - {outcome_dim(fit.spec), names.FORM, names.SECTOR})
-        .assign_attrs(attrs)
-        for name, variable in (("pooled", "beta"), ("by_country", "b"))
+    return (
+        (effects * unit)
+        .drop_vars(set(unit.coords) - {dim, names.FORM, names.SECTOR})
+        .assign_attrs(units="points of 100")
+    )
+
+
+def _average_changes(
+    fit: Fit,
+    steps: list[_Step],
+    scale: ResponseScale,
+    by: By | None,
+    population: PopulationKind,
+    uncertainty: Uncertainty,
+    random_seed: int | None,
+) -> xr.DataArray:
+    """Average change of the response, (chain, draw, country, outcome, driver)."""
+    check_population(fit, population, uncertainty)
+    seed = fit.spec.sampler.random_seed if random_seed is None else random_seed
+    responses, coords = item_responses(fit, scale, by)
+    asked = Population(fit.design)
+    coefficients = [str(name) for name in fit.design[names.COEFFICIENT].values]
+    # citizens as they are, and with everybody at a driver's base
+    bases = list(dict.fromkeys(tuple(step.base.items()) for step in steps))
+    starts = []
+    for base in bases:
+        x = with_ones(fit)
+        for name, value in base:
+            x[:, 1 + coefficients.index(name)] = value
+        starts.append(x)
+    changes = np.array([[step.change.get(name, 0.0) for name in coefficients] for step in steps])
+    question = asked.ask(responses, scale)
+    start_of = np.array([bases.index(tuple(step.base.items())) for step in steps])
+    weights = citizen_weights(fit, population, uncertainty, seed)
+    values = []
+    for draw, weight in zip(posterior_draws(fit), weights, strict=True):
+        # a change moves all citizens of a country alike, (driver, country, form)
+        moves = np.einsum("cfp,dp->dcf", draw["b"], changes)
+        change = [np.empty(0)] * len(steps)
+        for start, x in enumerate(starts):
+            own = np.flatnonzero(start_of == start)
+            spread = asked.propensities(draw, x, weight)
+            stay_and_go = np.concatenate([np.zeros((1, *moves.shape[1:])), moves[own]])
+            before, *after = asked.expect(draw, spread, question, stay_and_go)
+            for d, there in zip(own, after, strict=True):
+                change[d] = there - before
+        values.append(np.stack(change, axis=-1))
+    stacked = np.stack(values)  # (draw, country, outcome, driver)
+    layers = [labelled(fit, stacked[..., d], coords, units=UNITS[scale]) for d in range(len(steps))]
+    return (
+        xr.concat(layers, dim=names.DRIVER)
+        .transpose(..., names.DRIVER)
+        .assign_coords(_step_coords(steps))
+    )
+
+
+def _step_coords(steps: list[_Step]) -> dict[str, object]:
+    return {
+        names.DRIVER: [step.name for step in steps],
+        "label": (names.DRIVER, [step.label for step in steps]),
+        "per": (names.DRIVER, [step.per for step in steps]),
     }
-    return xr.Dataset(effects, attrs=attrs)
 
 
-def driver_contrast(fit: Fit) -> xr.Dataset:
+def driver_contrast(
+    fit: Fit,
+    *,
+    of: xr.Dataset | None = None,
+    scale: Literal["index", "share", "any", "link"] = "index",
+) -> xr.Dataset:
     r"""How much more of the second form a driver goes with than of the first.
 
     .. math:: \bar\Delta_2 - \bar\Delta_1
@@ -107,6 +213,10 @@ def driver_contrast(fit: Fit) -> xr.Dataset:
     ----------
     fit : Fit
         Of a model with two forms and drivers.
+    of : xarray.Dataset, optional
+        What :func:`driver_effects` returned, if it is at hand; `scale` is then not used.
+    scale : {"index", "share", "any", "link"}
+        As for :func:`driver_effects`.
 
     Returns
     -------
@@ -116,14 +226,32 @@ def driver_contrast(fit: Fit) -> xr.Dataset:
     Raises
     ------
     SpecError
-        If the model has one form only, or no drivers.
+        If the model has one form only, or no drivers; on the link scale of ``items`` also if a
+        form has one item, since its unit is then a convention.
     """
-    effects = driver_effects(fit)
+    effects = driver_effects(fit, scale=scale) if of is None else of
+    if effects.attrs["units"] == "logits":
+        _check_units(fit)
     differences = {}
     for name, values in effects.data_vars.items():
         first, second = both_forms(fit, values)
         differences[name] = (second - first).assign_attrs(values.attrs)
     return xr.Dataset(differences, attrs=effects.attrs)
+
+
+def _check_units(fit: Fit) -> None:
+    """Refuse to compare logits of forms whose citizens' SD is a convention."""
+    for form, count in zip(
+        *np.unique(fit.design["item_form"].values, return_counts=True), strict=True
+    ):
+        if count == 1:
+            raise make_error(
+                SpecError,
+                "driver_contrast",
+                f"the form {str(fit.design[names.FORM].values[form])!r} has one item, so the unit "
+                "of its logits is a convention",
+                remedy="Compare on the scale 'index' or 'share'.",
+            )
 
 
 def _steps(driver: Driver, design: xr.Dataset) -> list[_Step]:
@@ -132,19 +260,23 @@ def _steps(driver: Driver, design: xr.Dataset) -> list[_Step]:
     if driver.kind == "categorical":
         contrasts = level_contrasts(len(driver.levels))  # (level, contrast)
         reference = driver.levels.index(str(driver.reference))
+        mean = design["column_mean"].sel({names.COEFFICIENT: columns}).values
         return [
             _Step(
                 name=names.level_label(driver.name, level),
                 label=f"{driver.label}: {level}",
                 per=f"against {driver.reference}",
                 change=dict(zip(columns, contrasts[i] - contrasts[reference], strict=True)),
+                base=dict(zip(columns, contrasts[reference] - mean, strict=True)),
             )
             for i, level in enumerate(driver.levels)
             if i != reference
         ]
     sd = float(design["column_sd"].sel({names.COEFFICIENT: driver.name}))
     amount, per = _amount(driver, sd)
-    return [_Step(driver.name, driver.label, per, {driver.name: amount / sd})]
+    mean = float(design["column_mean"].sel({names.COEFFICIENT: driver.name}))
+    base = {driver.name: -mean / sd} if driver.kind == "binary" else {}
+    return [_Step(driver.name, driver.label, per, {driver.name: amount / sd}, base)]
 
 
 def _amount(driver: Driver, sd: float) -> tuple[float, str]:

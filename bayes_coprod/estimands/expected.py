@@ -2,39 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
 import xarray as xr
 
 from bayes_coprod import names
+from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.estimands.population import (
     POPULATIONS,
     UNCERTAINTIES,
-    Population,
+    PopulationKind,
     Uncertainty,
     check_population,
+    citizen_weights,
     mean_drivers,
 )
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.model.build import expected_response
 from bayes_coprod.model.design import outcome_dim
+from bayes_coprod.model.response import Population, Response, ResponseScale
+
+UNITS = {
+    "index": "points of 100",
+    "share": "share of items",
+    "any": "share of citizens",
+    "category": "share of citizens",
+}
+BY = ("form", "sector", "item")
+
+type By = Literal["form", "sector", "item"]
 
 
-def expected_index(
+def expected_responses(
     fit: Fit,
     *,
-    population: Population = "sample",
+    scale: ResponseScale = "index",
+    by: By | None = None,
+    population: PopulationKind = "sample",
     uncertainty: Uncertainty = "bootstrap",
     random_seed: int | None = None,
 ) -> xr.DataArray:
-    r"""Expected index of each country's population, averaged within each draw.
+    r"""Expected responses of each country's population, averaged within each draw.
 
     .. math:: L_{cf} = \sum_{i \in c} w_i \, E(y_{if} \mid x_i, b_c)
-
-    The expected index is linear in the drivers, so the average over citizens is the expected index
-    at the drivers' average: N enters through the bootstrap alone.
 
     Parameters
     ----------
     fit : Fit
+    scale, by : str
+        As for :func:`country_levels`.
     population, uncertainty : str
         As for :func:`country_levels`.
     random_seed : int, optional
@@ -43,19 +61,63 @@ def expected_index(
     Returns
     -------
     xarray.DataArray
-        dims (chain, draw, country, form or outcome), points of 100.
+        dims (chain, draw, country, form or outcome or item or category).
+
+    Raises
+    ------
+    SpecError
+        If the model cannot say it.
     """
     check_population(fit, population, uncertainty)
     seed = fit.spec.sampler.random_seed if random_seed is None else random_seed
+    if fit.spec.likelihood == "index":
+        coords = _check_index(fit, scale, by)
+        flat = dict(_flat_posterior(fit))
+        x = mean_drivers(fit, population, uncertainty, seed)
+        values = expected_response(fit.spec, fit.design, flat, x)
+    else:
+        responses, coords = item_responses(fit, scale, by)
+        asked = Population(fit.design)
+        question = asked.ask(responses, scale)
+        x = with_ones(fit)
+        values = np.stack(
+            [
+                asked.expect(draw, asked.propensities(draw, x, weight), question)[0]
+                for draw, weight in zip(
+                    posterior_draws(fit),
+                    citizen_weights(fit, population, uncertainty, seed),
+                    strict=True,
+                )
+            ]
+        )
+    return labelled(
+        fit,
+        values,
+        coords,
+        units=UNITS[scale],
+        population=POPULATIONS[population],
+        uncertainty=UNCERTAINTIES[uncertainty],
+    )
+
+
+def posterior_draws(fit: Fit) -> Iterator[dict[str, np.ndarray]]:
+    """All variables of the posterior at each draw, chain by chain."""
+    flat = dict(_flat_posterior(fit))
+    for i in range(len(next(iter(flat.values())))):
+        yield {name: values[i] for name, values in flat.items()}
+
+
+def with_ones(fit: Fit) -> np.ndarray:
+    """The design's coded drivers behind a column of ones, (citizen, 1 + coefficient)."""
+    x = fit.design["x"].values
+    return np.column_stack([np.ones(len(x)), x])
+
+
+def labelled(fit: Fit, values: np.ndarray, coords: xr.Coordinates, **attrs: str) -> xr.DataArray:
+    """Put labels on values, (draw, country, outcome), of all chains in order."""
     posterior = fit.posterior
     chains, draws = posterior.sizes[names.CHAIN], posterior.sizes[names.DRAW]
-    flat = {
-        str(name): variable.values.reshape(chains * draws, *variable.shape[2:])
-        for name, variable in posterior.data_vars.items()
-    }
-    x = mean_drivers(fit, population, uncertainty, seed)
-    values = expected_response(fit.spec, fit.design, flat, x)  # (draw, country, form)
-    dim = outcome_dim(fit.spec)
+    (dim,) = coords.dims
     return xr.DataArray(
         values.reshape(chains, draws, *values.shape[1:]),
         dims=(names.CHAIN, names.DRAW, names.COUNTRY, dim),
@@ -63,11 +125,92 @@ def expected_index(
             names.CHAIN: posterior[names.CHAIN],
             names.DRAW: posterior[names.DRAW],
             names.COUNTRY: fit.design[names.COUNTRY],
-            **{name: coord for name, coord in fit.design.coords.items() if coord.dims == (dim,)},
+            **coords,
         },
-        attrs={
-            "units": "points of 100",
-            "population": POPULATIONS[population],
-            "uncertainty": UNCERTAINTIES[uncertainty],
-        },
+        attrs=attrs,
     )
+
+
+def item_responses(fit: Fit, scale: str, by: str | None) -> tuple[list[Response], xr.Coordinates]:
+    """The items that are asked about together, and their labels."""
+    if scale not in UNITS:
+        raise make_error(
+            SpecError, "estimand", f"unknown scale {scale!r}", value=scale, available=UNITS
+        )
+    by = by or ("item" if scale == "category" else names.FORM)
+    if by not in BY:
+        raise make_error(SpecError, "estimand", f"unknown by {by!r}", value=by, available=BY)
+    if scale == "category" and by != names.ITEM:
+        raise make_error(
+            SpecError, "estimand", f"categories belong to items, not to a {by}", remedy="by='item'."
+        )
+    if by != names.FORM and not fit.spec.thresholds_vary:
+        raise make_error(
+            SpecError,
+            "estimand",
+            f"with thresholds_vary = false the model imposes countries' levels by {by}",
+            remedy="Fit with thresholds_vary = true.",
+        )
+    items = [fit.codebook.item(str(name)) for name in fit.design[names.ITEM].values]
+    forms = [str(form) for form in fit.design[names.FORM].values]
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for k, item in enumerate(items):
+        key = {
+            names.FORM: (item.form,),
+            names.SECTOR: (item.form, str(item.sector)),
+            names.ITEM: (item.form, item.name),
+        }[by]
+        groups.setdefault(key, []).append(k)
+    if by == names.SECTOR and not fit.codebook.sectors:
+        raise make_error(SpecError, "estimand", "the survey's items have no sector")
+    keys = sorted(groups, key=lambda key: forms.index(key[0]))
+    if by == names.ITEM:
+        keys = [(item.form, item.name) for item in items]
+    responses = [Response(forms.index(key[0]), np.array(groups[key])) for key in keys]
+    form_of = [key[0] for key in keys]
+    if scale == "category":
+        labels = [names.category_label(i.name, level) for i in items for level in i.levels]
+        item_of = [item.name for item in items for _ in item.levels]
+        coords = {names.CATEGORY: labels, names.ITEM: (names.CATEGORY, item_of)}
+    elif by == names.FORM:
+        coords = {names.FORM: form_of}
+    elif by == names.ITEM:
+        coords = {names.ITEM: [key[1] for key in keys], names.FORM: (names.ITEM, form_of)}
+    else:
+        coords = {
+            names.OUTCOME: [names.outcome_label(*key) for key in keys],
+            names.FORM: (names.OUTCOME, form_of),
+            names.SECTOR: (names.OUTCOME, [key[1] for key in keys]),
+        }
+    return responses, xr.Dataset(coords=coords).coords
+
+
+def _check_index(fit: Fit, scale: str, by: str | None) -> xr.Coordinates:
+    """Labels of the outcomes of an ``index`` model, if it can say what is asked."""
+    if scale != "index":
+        raise make_error(
+            SpecError,
+            "estimand",
+            f"a model of 'index' knows no scale {scale!r}",
+            value=scale,
+            available=("index",),
+            remedy="Fit the model 'items'.",
+        )
+    outcomes = fit.spec.outcomes
+    if by is not None and by != outcomes[-1]:
+        raise make_error(
+            SpecError,
+            "estimand",
+            f"the model's outcomes are by {' and '.join(outcomes)}, not by {by!r}",
+            remedy="Set outcomes in the model file, or fit the model 'items'.",
+        )
+    dim = outcome_dim(fit.spec)
+    return fit.design[dim].coords
+
+
+def _flat_posterior(fit: Fit) -> Iterator[tuple[str, np.ndarray]]:
+    """Each variable of the posterior with all chains' draws along one axis."""
+    posterior = fit.posterior
+    n_draws = posterior.sizes[names.CHAIN] * posterior.sizes[names.DRAW]
+    for name, variable in posterior.data_vars.items():
+        yield str(name), variable.values.reshape(n_draws, *variable.shape[2:])

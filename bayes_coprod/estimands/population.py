@@ -12,7 +12,7 @@ from bayes_coprod import names
 from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.inference.fit import Fit
 
-type Population = Literal["sample", "weighted"]
+type PopulationKind = Literal["sample", "weighted"]
 type Uncertainty = Literal["bootstrap", "fixed"]
 
 POPULATIONS = {
@@ -52,7 +52,7 @@ def check_population(fit: Fit, population: str, uncertainty: str) -> None:
 
 
 def mean_drivers(
-    fit: Fit, population: Population, uncertainty: Uncertainty, random_seed: int
+    fit: Fit, population: PopulationKind, uncertainty: Uncertainty, random_seed: int
 ) -> np.ndarray:
     """Mean of the coded drivers in each country, once for every draw.
 
@@ -81,8 +81,35 @@ def mean_drivers(
     return np.stack(means, axis=1)
 
 
+def citizen_weights(
+    fit: Fit, population: PopulationKind, uncertainty: Uncertainty, random_seed: int
+) -> Iterator[np.ndarray]:
+    """Weights of the citizens, (citizen,), summing to 1 in each country; once for every draw.
+
+    Parameters
+    ----------
+    fit : Fit
+    population : {"sample", "weighted"}
+    uncertainty : {"bootstrap", "fixed"}
+        With the bootstrap each draw has Dirichlet weights of the citizens within each country.
+    random_seed : int
+
+    Yields
+    ------
+    numpy.ndarray
+        (citizen,), in the order of the design.
+    """
+    base = np.concatenate([weight for _, weight in _by_country(fit.design, population)])
+    country = fit.design["country_index"].values
+    rng = np.random.default_rng([random_seed, 0])
+    for _ in range(fit.posterior.sizes[names.CHAIN] * fit.posterior.sizes[names.DRAW]):
+        # Dirichlet(1, ..., 1) = independent exponentials over their sum
+        weight = base * rng.standard_exponential(len(base)) if uncertainty == "bootstrap" else base
+        yield weight / np.bincount(country, weight)[country]
+
+
 def _by_country(
-    design: xr.Dataset, population: Population
+    design: xr.Dataset, population: PopulationKind
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Coded drivers, (citizen, coefficient), and weights, (citizen,), of each country."""
     country = design["country_index"].values

@@ -32,6 +32,24 @@ _compiled = numba.njit(
 )
 
 
+class Scale(NamedTuple):
+    """How the thresholds of one form's items bound their categories.
+
+    Parameters
+    ----------
+    threshold : numpy.ndarray
+        (threshold of the form,), position among all thresholds.
+    category_below : numpy.ndarray
+        (threshold of the form,), position of the category under it; the next one lies above.
+    is_last : numpy.ndarray
+        (threshold of the form,), whether it is its item's last.
+    """
+
+    threshold: np.ndarray
+    category_below: np.ndarray
+    is_last: np.ndarray
+
+
 class Side(NamedTuple):
     """One form's share of the integral: the citizens' windows and what they answered.
 
@@ -49,12 +67,7 @@ class Side(NamedTuple):
         (row,), position of the country whose probabilities a row multiplies.
     row_category : numpy.ndarray
         (row, item of the group), position of the category among the form's; -1: no answer.
-    threshold : numpy.ndarray
-        (threshold of the form,), position among all thresholds.
-    category_below : numpy.ndarray
-        (threshold of the form,), position of the category under it; the next one lies above.
-    is_last : numpy.ndarray
-        (threshold of the form,), whether it is its item's last.
+    scale : Scale
     """
 
     first: np.ndarray
@@ -63,24 +76,22 @@ class Side(NamedTuple):
     row: np.ndarray
     row_country: np.ndarray
     row_category: np.ndarray
-    threshold: np.ndarray
-    category_below: np.ndarray
-    is_last: np.ndarray
+    scale: Scale
 
 
 @_compiled
-def probability_above(kappa: np.ndarray, side: Side) -> np.ndarray:
+def probability_above(kappa: np.ndarray, scale: Scale, grid: np.ndarray) -> np.ndarray:
     """Probability to answer above each threshold, (country, threshold of the form, grid node).
 
     `kappa` is (country, threshold).
     """
-    n = len(side.threshold)
-    out = np.empty((len(kappa), n, len(side.grid)))
-    falls = math.exp(side.grid[0] - side.grid[1])
+    n = len(scale.threshold)
+    out = np.empty((len(kappa), n, len(grid)))
+    falls = math.exp(grid[0] - grid[1])
     for c in range(len(kappa)):
         for t in range(n):
             # odds to lie below, e^(kappa - theta), fall by the same factor from node to node
-            odds = math.exp(min(kappa[c, side.threshold[t]] - side.grid[0], 700.0))
+            odds = math.exp(min(kappa[c, scale.threshold[t]] - grid[0], 700.0))
             for q in range(out.shape[2]):
                 out[c, t, q] = 1 / (1 + odds)
                 odds *= falls
@@ -88,22 +99,22 @@ def probability_above(kappa: np.ndarray, side: Side) -> np.ndarray:
 
 
 @_compiled
-def category_probabilities(kappa: np.ndarray, above: np.ndarray, side: Side) -> np.ndarray:
+def category_probabilities(kappa: np.ndarray, above: np.ndarray, scale: Scale) -> np.ndarray:
     """Probability of each category, (country, category of the form, grid node).
 
     P(between a and b) = logistic(theta - a) logistic(b - theta) (1 - exp(a - b)): no difference of
     two logistics.
     """
-    n = len(side.threshold)
-    out = np.ones((len(kappa), side.category_below[-1] + 2, len(side.grid)))
+    n = len(scale.threshold)
+    out = np.ones((len(kappa), scale.category_below[-1] + 2, above.shape[2]))
     for c in range(len(kappa)):
         for t in range(n):
-            below = side.category_below[t]
+            below = scale.category_below[t]
             factor = 1.0
-            if not side.is_last[t]:
-                lower, upper = side.threshold[t], side.threshold[t + 1]
+            if not scale.is_last[t]:
+                lower, upper = scale.threshold[t], scale.threshold[t + 1]
                 factor = -math.expm1(kappa[c, lower] - kappa[c, upper])
-            for q in range(len(side.grid)):
+            for q in range(above.shape[2]):
                 out[c, below, q] *= 1 - above[c, t, q]
                 out[c, below + 1, q] = above[c, t, q] * factor
     return out
@@ -111,24 +122,24 @@ def category_probabilities(kappa: np.ndarray, above: np.ndarray, side: Side) -> 
 
 @_compiled
 def _by_threshold(
-    kappa: np.ndarray, above: np.ndarray, weights: np.ndarray, side: Side, out: np.ndarray
+    kappa: np.ndarray, above: np.ndarray, weights: np.ndarray, scale: Scale, out: np.ndarray
 ) -> None:
     """Gradient by the thresholds of one form, from the node weights of each answer.
 
     `weights` is (country, category of the form, grid node); written into `out`, as `kappa`.
     """
     for c in range(len(kappa)):
-        for t in range(len(side.threshold)):
-            below, at = side.category_below[t], side.threshold[t]
+        for t in range(len(scale.threshold)):
+            below, at = scale.category_below[t], scale.threshold[t]
             total, between = 0.0, 0.0
-            for q in range(len(side.grid)):
+            for q in range(above.shape[2]):
                 p = above[c, t, q]
                 total += weights[c, below, q] * p - weights[c, below + 1, q] * (1 - p)
                 between += weights[c, below + 1, q]
             out[c, at] += total
-            if not side.is_last[t]:
-                between /= math.expm1(kappa[c, side.threshold[t + 1]] - kappa[c, at])
-                out[c, side.threshold[t + 1]] += between
+            if not scale.is_last[t]:
+                between /= math.expm1(kappa[c, scale.threshold[t + 1]] - kappa[c, at])
+                out[c, scale.threshold[t + 1]] += between
                 out[c, at] -= between
 
 
@@ -282,8 +293,8 @@ def integrate_one(
         (citizen,), and the gradients of its sum, each as the argument.
     """
     n, n_nodes = len(mu), side.n_nodes
-    above = probability_above(kappa, side)
-    table = category_probabilities(kappa, above, side)
+    above = probability_above(kappa, side.scale, side.grid)
+    table = category_probabilities(kappa, above, side.scale)
     products = pattern_products(table, side)
     by_row = np.zeros_like(products)
     precision = 1 / (sigma[0] * sigma[0])
@@ -312,7 +323,7 @@ def integrate_one(
             squares += d * (d + 2 * first / total) + second / total
         _spread(start, u, side, by_row)
     by_kappa = np.zeros_like(kappa)
-    _by_threshold(kappa, above, _fold(by_row, side, table.shape), side, by_kappa)
+    _by_threshold(kappa, above, _fold(by_row, side, table.shape), side.scale, by_kappa)
     by_sigma = np.array([(precision * squares - n) / sigma[0]])
     return log_likelihood, by_mu, by_kappa, by_sigma
 
@@ -352,9 +363,12 @@ def integrate_two(
     As :func:`integrate_one` with two forms, and the gradient by `rho` besides.
     """
     n, n_1, n_2 = len(mu), side_1.n_nodes, side_2.n_nodes
-    above_1, above_2 = probability_above(kappa, side_1), probability_above(kappa, side_2)
-    table_1 = category_probabilities(kappa, above_1, side_1)
-    table_2 = category_probabilities(kappa, above_2, side_2)
+    above_1, above_2 = (
+        probability_above(kappa, side_1.scale, side_1.grid),
+        probability_above(kappa, side_2.scale, side_2.grid),
+    )
+    table_1 = category_probabilities(kappa, above_1, side_1.scale)
+    table_2 = category_probabilities(kappa, above_2, side_2.scale)
     products_1, products_2 = pattern_products(table_1, side_1), pattern_products(table_2, side_2)
     by_row_1, by_row_2 = np.zeros_like(products_1), np.zeros_like(products_2)
     precision, gauss_1, gauss_2, coupling = coupling_of(sigma, rho, side_1, side_2)
@@ -416,8 +430,8 @@ def integrate_two(
             squares_12 += weight * offset_1[j] * offset_2[k]
 
     by_kappa = np.zeros_like(kappa)
-    _by_threshold(kappa, above_1, _fold(by_row_1, side_1, table_1.shape), side_1, by_kappa)
-    _by_threshold(kappa, above_2, _fold(by_row_2, side_2, table_2.shape), side_2, by_kappa)
+    _by_threshold(kappa, above_1, _fold(by_row_1, side_1, table_1.shape), side_1.scale, by_kappa)
+    _by_threshold(kappa, above_2, _fold(by_row_2, side_2, table_2.shape), side_2.scale, by_kappa)
     # d/d Sigma = (P E P - N P) / 2 with P the precision and E the moments
     moments = np.array([[squares_11, squares_12], [squares_12, squares_22]])
     by_covariance = 0.5 * (precision @ moments @ precision - n * precision)
@@ -434,8 +448,32 @@ def integrate_two(
 @_compiled
 def node_factors(pull: np.ndarray, kappa: np.ndarray, gauss: np.ndarray, side: Side) -> np.ndarray:
     """Likelihood times the form's own share of the prior at all nodes, (citizen, node)."""
-    table = category_probabilities(kappa, probability_above(kappa, side), side)
+    table = category_probabilities(
+        kappa, probability_above(kappa, side.scale, side.grid), side.scale
+    )
     out = np.empty((len(pull), side.n_nodes))
     slope = -(side.grid[1] - side.grid[0]) * pull
     _weigh(0, pattern_products(table, side), side, slope, gauss, out)
+    return out
+
+
+@_compiled
+def lay_on_lattice(
+    mu: np.ndarray, weight: np.ndarray, ends: np.ndarray, origin: float, step: float, n: int
+) -> np.ndarray:
+    """Lay weights onto an equally spaced lattice by cubic interpolation, (country, node).
+
+    A smooth function's weighted mean over citizens is then its weighted sum over the lattice.
+    `mu` and `weight` are (citizen,); every `mu` has two nodes on either side.
+    """
+    out = np.zeros((len(ends) - 1, n))
+    for c in range(len(out)):
+        for i in range(ends[c], ends[c + 1]):
+            at = (mu[i] - origin) / step
+            j = min(max(int(at), 1), n - 3)
+            t = at - j
+            out[c, j - 1] -= weight[i] * t * (t - 1) * (t - 2) / 6
+            out[c, j] += weight[i] * (t + 1) * (t - 1) * (t - 2) / 2
+            out[c, j + 1] -= weight[i] * (t + 1) * t * (t - 2) / 2
+            out[c, j + 2] += weight[i] * (t + 1) * t * (t - 1) / 6
     return out

@@ -12,6 +12,7 @@ from pytensor.graph.op import Op
 from pytensor.link.jax.dispatch import jax_funcify
 
 from bayes_coprod.model.grid_kernel import (
+    Scale,
     Side,
     by_effects,
     coupling_of,
@@ -136,9 +137,8 @@ def _make_side(
     first = np.rint((place - origin) / spacing).astype(np.int64) - middle
     n_grid = int(first.max()) + nodes.n_nodes[form]
 
-    threshold = np.flatnonzero(np.repeat(own, n_categories - 1))
+    scale = make_scale(n_categories, own)
     answer, n_categories = answer[:, own], n_categories[own]
-    item_of_threshold = np.repeat(np.arange(len(n_categories)), n_categories - 1)
     start_of = np.cumsum(n_categories) - n_categories  # a category's position is this plus answer
     rows, row_country, row_category = [], [], []
     offset = 0
@@ -159,9 +159,18 @@ def _make_side(
         row=np.ascontiguousarray(np.stack(rows, axis=1)),
         row_country=np.concatenate(row_country),
         row_category=np.concatenate(row_category),
+        scale=scale,
+    )
+
+
+def make_scale(n_categories: np.ndarray, own: np.ndarray) -> Scale:
+    """Lay out the thresholds of the items that are a form's `own`; both (item,)."""
+    threshold = np.flatnonzero(np.repeat(own, n_categories - 1))
+    item = np.repeat(np.arange(own.sum()), n_categories[own] - 1)  # of each threshold
+    return Scale(
         threshold=threshold,
-        category_below=np.arange(len(threshold)) + item_of_threshold,
-        is_last=np.append(item_of_threshold[1:] != item_of_threshold[:-1], True),
+        category_below=np.arange(len(threshold)) + item,
+        is_last=np.append(item[1:] != item[:-1], True),
     )
 
 

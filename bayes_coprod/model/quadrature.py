@@ -190,8 +190,9 @@ def place_nodes(
     -----
     By Poisson's summation formula the error for a normal posterior is about
     :math:`2 \exp(-2 \pi^2 k' S k)` with S the posterior covariance in units of the spacings and k
-    the integer vectors: spacings of 0.95 SD leave 1e-9, more where skewed, for independent propensities, and shrink by
-    :math:`\sqrt{2 (1 - |r|)}` where the correlation r exceeds one half.
+    the integer vectors: spacings of 0.95 SD leave 1e-9 for independent propensities, more where
+    they are skewed; they shrink by :math:`\sqrt{2 (1 - |r|)}` where the correlation r exceeds one
+    half.
     """
     places, spacings, counts = [], [], []
     shrink = np.sqrt(np.minimum(1.0, 2 * (1 - np.abs(correlation))))  # (citizen,)
