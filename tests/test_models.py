@@ -22,6 +22,10 @@ FILES = sorted((Path(__file__).parents[1] / "models").glob("*.toml"))
 PY = Mode("py", "fast_compile")
 
 
+def files_of(likelihood):
+    return [path for path in FILES if load_model(path).likelihood == likelihood]
+
+
 @pytest.fixture(params=FILES, ids=lambda path: path.stem)
 def path(request):
     return request.param
@@ -77,10 +81,9 @@ def draw_prior(spec, design, model, names, draws=400):
     return pm.draw(drawn, draws=draws, random_seed=1, mode=PY)
 
 
+@pytest.mark.parametrize("path", files_of("index"), ids=lambda path: path.stem)
 def test_prior_draws_of_indices_are_sane(built):
     spec, design, model = built
-    if spec.likelihood != "index":
-        pytest.skip("no indices")
     level, slope, sd = draw_prior(spec, design, model, ["b_intercept", "b", "residual_sd"])
     mean, unit = design["outcome_mean"].values, design["outcome_sd"].values
     points = mean + unit * level
@@ -94,10 +97,9 @@ def test_prior_draws_of_indices_are_sane(built):
     assert points.shape[1:] == (5, design.sizes[outcome_dim(spec)])
 
 
+@pytest.mark.parametrize("path", files_of("items"), ids=lambda path: path.stem)
 def test_prior_draws_of_items_are_sane(built):
     spec, design, model = built
-    if spec.likelihood != "items":
-        pytest.skip("no items")
     level, slope, kappa, shift, sigma, rho = draw_prior(
         spec, design, model, ["b_intercept", "b", "kappa", "shift", "sigma", "rho"]
     )

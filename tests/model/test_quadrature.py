@@ -2,163 +2,9 @@
 
 import numpy as np
 import pytensor
-import pytensor.tensor as pt
 import pytest
-from scipy.special import expit, logsumexp
 
 from bayes_coprod.model.build import AT_ONCE
-from bayes_coprod.model.grid_op import GridIntegral
-from bayes_coprod.model.items import log_interval
-from bayes_coprod.model.quadrature import log_marginal, place_nodes
-
-N_COUNTRIES = 2
-
-
-class Problem:
-    """Citizens with random answers and parameters, some of them at odds with their drivers."""
-
-    def __init__(self, seed, sigma, rho, n_categories=(3, 2, 4, 3, 7), n_forms=2, n=60):
-        rng = np.random.default_rng(seed)
-        self.n_categories = np.array(n_categories)
-        k = len(n_categories)
-        self.form = np.sort(np.arange(k) % n_forms)
-        self.country = np.sort(rng.integers(0, N_COUNTRIES, n))
-        self.country[[0, -1]] = 0, N_COUNTRIES - 1
-        self.sigma = np.full(n_forms, sigma) * np.r_[1, 1.3][:n_forms]
-        self.rho = rho if n_forms == 2 else 0.0
-        self.x = rng.normal(size=(n, 2))
-        self.x[:4] *= 4
-        self.effects = rng.normal(0, 0.7, (N_COUNTRIES, n_forms, 3))
-        self.mu = np.einsum(
-            "nfp,np->nf", self.effects[self.country], np.column_stack([np.ones(n), self.x])
-        )
-        self.kappa = np.concatenate(
-            [
-                np.sort(rng.normal(0, 1.5, (N_COUNTRIES, j - 1)), axis=1) + 0.3 * np.arange(j - 1)
-                for j in n_categories
-            ],
-            axis=1,
-        )
-        covariance = np.outer(self.sigma, self.sigma)
-        if n_forms == 2:
-            covariance *= np.array([[1, self.rho], [self.rho, 1]])
-        theta = self.mu + rng.multivariate_normal(np.zeros(n_forms), covariance, n)
-        noise = theta[:, self.form] + rng.logistic(size=(n, k))
-        self.answer = np.stack(
-            [
-                (noise[:, i, None] > self.bounds(i)[self.country][:, 1:-1]).sum(axis=1)
-                for i in range(k)
-            ],
-            axis=1,
-        )
-        self.answer[rng.random(self.answer.shape) < 0.15] = -1
-        self.answer[5, self.form == 0] = -1  # answered items of one form only
-        self.answer[6] = 0
-        self.answer[7] = self.n_categories - 1
-        self.covariance = covariance
-
-    def bounds(self, item):
-        """Thresholds of an item with infinite ends, (country, J + 1)."""
-        ends = np.cumsum(self.n_categories - 1)
-        inner = self.kappa[:, ends[item] - self.n_categories[item] + 1 : ends[item]]
-        far = np.full((N_COUNTRIES, 1), 1e8)
-        return np.concatenate([-far, inner, far], axis=1)
-
-    def log_answers(self, form, at):
-        """Log probability of the answers to a form's items at propensities (citizen, node)."""
-        out = np.zeros(at.shape)
-        for k in np.flatnonzero(self.form == form):
-            y, b = self.answer[:, k], self.bounds(k)[self.country]
-            rows = np.arange(len(y))
-            p = expit(b[rows, y + 1, None] - at) - expit(b[rows, y, None] - at)
-            out += np.where(y[:, None] >= 0, np.log(np.maximum(p, 1e-300)), 0)
-        return out
-
-    def joint(self, n_nodes=1201):
-        """Log density of answers and propensities on a fine grid of whitened deviations."""
-        z = np.linspace(-9, 9, n_nodes)
-        weight = np.log(z[1] - z[0]) - 0.5 * z**2 - 0.5 * np.log(2 * np.pi)
-        factor = np.linalg.cholesky(self.covariance)
-        return z, weight, factor
-
-    def brute_force(self, citizen, n_nodes=1201):
-        """Log likelihood of one citizen, the deviations integrated on a fine, wide grid."""
-        z, weight, factor = self.joint(n_nodes)
-        self_ = self.only(citizen)
-        first = self_.mu[0, 0] + factor[0, 0] * z
-        one = self_.log_answers(0, first[None])[0] + weight
-        if len(self.sigma) == 1:
-            return logsumexp(one)
-        second = self_.mu[0, 1] + factor[1, 0] * z[:, None] + factor[1, 1] * z
-        other = self_.log_answers(1, second.reshape(1, -1)).reshape(second.shape)
-        return logsumexp(one[:, None] + other + weight)
-
-    def only(self, citizen):
-        out = object.__new__(Problem)
-        out.__dict__ = dict(self.__dict__)
-        for name in ("answer", "country", "mu", "x"):
-            setattr(out, name, getattr(self, name)[[citizen]])
-        return out
-
-    def nodes(self, rule):
-        """Nodes placed by what a fine rule says of each citizen, as the pilot does."""
-        z, weight, factor = self.joint(181)
-        n = len(self.mu)
-        first = self.mu[:, [0]] + factor[0, 0] * z
-        narrow = self.sigma * np.sqrt(2 * (1 - abs(self.rho)))
-        one = self.log_answers(0, first) + weight  # (citizen, z1)
-        if len(self.sigma) == 1:
-            p = np.exp(one - logsumexp(one, axis=1, keepdims=True))
-            return place_nodes([p], [first], np.zeros(n), narrow, rule)
-        second = self.mu[:, 1, None, None] + factor[1, 0] * z[:, None] + factor[1, 1] * z
-        other = self.log_answers(1, second.reshape(n, -1)).reshape(second.shape)
-        joint = one[:, :, None] + other + weight
-        joint = np.exp(joint - logsumexp(joint, axis=(1, 2), keepdims=True))
-        flat, at = joint.reshape(n, -1), second.reshape(n, -1)
-        # the second form's marginal on equal steps
-        edges = np.linspace(at.min(axis=1), at.max(axis=1), 700, axis=1)
-        cell = ((at - edges[:, [0]]) / (edges[:, [1]] - edges[:, [0]])).round().astype(int)
-        marginal = np.stack([np.bincount(c, w, 701)[:700] for c, w in zip(cell, flat, strict=True)])
-        p1 = joint.sum(axis=2)
-        m1, m2 = (p1 * first).sum(1), (flat * at).sum(1)
-        s1 = np.sqrt((p1 * first**2).sum(1) - m1**2)
-        s2 = np.sqrt((flat * at**2).sum(1) - m2**2)
-        cross = (joint * (first - m1[:, None])[:, :, None] * (second - m2[:, None, None])).sum(
-            (1, 2)
-        )
-        return place_nodes([p1, marginal], [first, edges], cross / (s1 * s2), narrow, rule)
-
-    def graph(self, nodes):
-        """Log likelihood of each citizen by the graph, and its inputs."""
-        effects, kappa, sigma = pt.dtensor3("e"), pt.dmatrix("k"), pt.dvector("s")
-        rho = pt.dscalar("r")
-        x = np.column_stack([np.ones(len(self.x)), self.x])
-        mu = (effects[self.country] * x[:, None, :]).sum(axis=2)
-        log_answers = []
-        ends = np.cumsum(self.n_categories - 1)
-        for f in range(len(self.sigma)):
-            total = pt.zeros(nodes.at(f).shape)
-            for k in np.flatnonzero(self.form == f):
-                far = pt.full((N_COUNTRIES, 1), np.float64(1e8))
-                inner = kappa[:, ends[k] - self.n_categories[k] + 1 : ends[k]]
-                bounds = pt.concatenate([-far, inner, far], axis=1)
-                rows = np.flatnonzero(self.answer[:, k] >= 0)
-                y, c = self.answer[rows, k], self.country[rows]
-                log_p = log_interval(
-                    nodes.at(f)[rows], bounds[c, y][:, None], bounds[c, y + 1][:, None]
-                )
-                total = pt.inc_subtensor(total[rows], log_p)
-            log_answers.append(total)
-        value = log_marginal(nodes, log_answers, mu, sigma, rho if len(self.sigma) == 2 else None)
-        return [effects, kappa, sigma, rho], value
-
-    @property
-    def inputs(self):
-        return self.effects, self.kappa, self.sigma, np.float64(self.rho)
-
-    def integral(self, nodes):
-        return GridIntegral(nodes, self.x, self.answer, self.country, self.n_categories, self.form)
-
 
 CASES = [
     # seed, sigma, rho
@@ -174,8 +20,8 @@ CASES = [
 
 @pytest.mark.parametrize("rule", ["grid", "dense"])
 @pytest.mark.parametrize(("seed", "sigma", "rho"), CASES)
-def test_both_rules_equal_brute_force(seed, sigma, rho, rule):
-    problem = Problem(seed, sigma, rho)
+def test_both_rules_equal_brute_force(make_problem, seed, sigma, rho, rule):
+    problem = make_problem(seed, sigma, rho)
     nodes = problem.nodes(rule)
     if rule == "grid":
         value = problem.integral(nodes).evaluate(*problem.inputs)[0]

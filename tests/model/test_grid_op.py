@@ -1,0 +1,186 @@
+"""The integral on a shared grid, held to the graph that evaluates answer by answer."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+import pytest
+from scipy import stats
+
+from bayes_coprod.model.build import AT_ONCE
+from bayes_coprod.model.grid_op import GridCitizens, GridLogLikelihood
+
+CASES = {
+    "two forms": {"sigma": 1.0, "rho": 0.4},
+    "no correlation": {"sigma": 0.6, "rho": 0.0},
+    "negative correlation": {"sigma": 0.5, "rho": -0.9},
+    "wide and correlated": {"sigma": 2.3, "rho": 0.89},
+    "one form": {"sigma": 1.2, "rho": 0.0, "n_forms": 1},
+    "one form of one item": {"sigma": 1.0, "rho": 0.0, "n_forms": 1, "n_categories": (5,)},
+    "one form in four groups": {
+        "sigma": 1.5, "rho": 0.0, "n_forms": 1, "n_categories": (4,) * 12,
+    },
+    "forms of one item": {"sigma": 0.8, "rho": -0.3, "n_categories": (2, 7)},
+    "groups of unequal size": {"sigma": 1.0, "rho": 0.3, "n_categories": (3,) * 10},
+    "three groups": {"sigma": 1.0, "rho": -0.5, "n_categories": (7, 6, 5, 4, 3, 2, 7, 6)},
+    "several blocks": {"sigma": 1.0, "rho": 0.5, "n": 300},
+}  # fmt: skip
+NAMES = ("effects", "kappa", "sigma", "rho")
+
+
+@pytest.fixture(params=CASES)
+def problem(request, make_problem):
+    return make_problem(list(CASES).index(request.param), **CASES[request.param])
+
+
+@pytest.fixture
+def ordinary(make_problem):
+    return make_problem(1, 1.0, 0.4)
+
+
+def by_graph(problem, nodes):
+    """Log likelihood of each citizen, and gradients of their sum."""
+    inputs, value = problem.graph(nodes)
+    gradients = pytensor.grad(value.sum(), inputs, disconnected_inputs="ignore")
+    both = pytensor.function(inputs, [value, *gradients], mode=AT_ONCE, on_unused_input="ignore")
+    value, *gradients = both(*problem.inputs)
+    return value, gradients
+
+
+def test_all_kinds_of_citizens_occur(ordinary):
+    has = ordinary.answer >= 0
+    answered = np.stack([has[:, ordinary.form == f].any(axis=1) for f in (0, 1)])
+    assert not has.all(axis=0).any()
+    assert (answered.sum(axis=0) == 1).any()
+
+
+def test_value_and_gradients_equal_those_of_the_graph(problem):
+    nodes = problem.nodes("grid")
+    value, gradients = problem.integral(nodes).evaluate(*problem.inputs)
+    expected, by_input = by_graph(problem, nodes)
+    np.testing.assert_allclose(value, expected, rtol=1e-9, atol=1e-12)
+    n_inputs = 3 if len(problem.sigma) == 1 else 4
+    for ours, theirs in list(zip(gradients, by_input, strict=True))[:n_inputs]:
+        np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-8 * np.abs(theirs).max())
+
+
+def test_gradients_equal_central_differences(problem):
+    integral = problem.integral(problem.nodes("grid"))
+    gradients = integral.evaluate(*problem.inputs)[1]
+    inputs = [np.float64(value) if np.ndim(value) == 0 else value for value in problem.inputs]
+    for i, gradient in enumerate(gradients[: 3 if len(problem.sigma) == 1 else 4]):
+        assert gradient.shape == inputs[i].shape
+        for at in np.ndindex(inputs[i].shape):
+            step = np.zeros(gradient.shape)
+            step[at] = 1e-5
+            up, down = (
+                integral.evaluate(*inputs[:i], inputs[i] + side * step, *inputs[i + 1 :])[0].sum()
+                for side in (1, -1)
+            )
+            difference = (up - down) / 2e-5
+            assert gradient[at] == pytest.approx(difference, rel=1e-5, abs=1e-5), (NAMES[i], at)
+
+
+@pytest.mark.parametrize("mode", [AT_ONCE, "JAX"], ids=["python", "jax"])
+def test_the_operation_gives_the_sum_and_follows_the_chain_rule(ordinary, mode):
+    integral = ordinary.integral(ordinary.nodes("grid"))
+    per_citizen, gradients = integral.evaluate(*ordinary.inputs)
+    scale = pt.dvector("scale")
+    inputs = [pt.as_tensor(value) * scale[i] for i, value in enumerate(ordinary.inputs)]
+    value = GridLogLikelihood(integral)(*inputs)[0] ** 2
+    both = pytensor.function([scale], [value, pytensor.grad(value, scale)], mode=mode)
+    squared, by_scale = both(np.ones(4))
+    total = per_citizen.sum()
+    assert squared == pytest.approx(total**2, rel=1e-12)
+    expected = [
+        2 * total * (gradient * value).sum()
+        for gradient, value in zip(gradients, ordinary.inputs, strict=True)
+    ]
+    np.testing.assert_allclose(by_scale, expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("mode", [AT_ONCE, "JAX"], ids=["python", "jax"])
+def test_the_citizens_add_up_to_the_sum(ordinary, mode):
+    integral = ordinary.integral(ordinary.nodes("grid"))
+    inputs = [pt.as_tensor(value).type() for value in ordinary.inputs]
+    outputs = [GridCitizens(integral)(*inputs), GridLogLikelihood(integral)(*inputs)[0]]
+    each, total = pytensor.function(inputs, outputs, mode=mode)(*ordinary.inputs)
+    np.testing.assert_allclose(each, integral.evaluate(*ordinary.inputs)[0], rtol=1e-12)
+    assert each.sum() == pytest.approx(float(total), rel=1e-12)
+
+
+@pytest.mark.parametrize("n_forms", [1, 2])
+def test_nodes_too_far_apart_for_the_prior_give_minus_infinity(make_problem, n_forms):
+    problem = make_problem(1, 1.0, -0.6, n_forms=n_forms)
+    nodes = problem.nodes("grid")
+    integral = problem.integral(nodes)
+    inputs, graph = problem.graph(nodes)
+    evaluate = pytensor.function(inputs, graph, mode=AT_ONCE, on_unused_input="ignore")
+    # sigma sqrt(1 - |rho|) at half the spacing, of one form only
+    least = nodes.spacing[0] / 2 / np.sqrt(1 - abs(problem.rho))
+    for form in range(n_forms):
+        for factor, finite in ((1.001, True), (0.999, False)):
+            problem.sigma = np.full(n_forms, 3.0)
+            problem.sigma[form] = factor * least[form]
+            value, gradients = integral.evaluate(*problem.inputs)
+            for each in (value, evaluate(*problem.inputs)):
+                assert np.isfinite(each).all() if finite else (each == -np.inf).all()
+            assert all(np.isfinite(gradient).all() for gradient in gradients)
+
+
+def test_permuting_citizens_within_their_country_permutes_the_values(ordinary, rng):
+    nodes = ordinary.nodes("grid")
+    value, gradients = ordinary.integral(nodes).evaluate(*ordinary.inputs)
+    order = np.lexsort([rng.random(len(value)), ordinary.country])
+    assert (order != np.arange(len(value))).any()
+    turned = ordinary.only(0)
+    for name in ("answer", "country", "mu", "x"):
+        setattr(turned, name, getattr(ordinary, name)[order])
+    moved = replace(nodes, place=nodes.place[order], spacing=nodes.spacing[order])
+    permuted, same = turned.integral(moved).evaluate(*turned.inputs)
+    np.testing.assert_allclose(permuted, value[order], rtol=1e-12)
+    for one, other in zip(same, gradients, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
+
+
+def test_a_citizen_without_answers_contributes_nothing(ordinary):
+    ordinary.answer[11] = -1
+    value, _ = ordinary.integral(ordinary.nodes("grid")).evaluate(*ordinary.inputs)
+    assert value[11] == pytest.approx(0, abs=1e-6)
+    assert (np.delete(value, 11) < -0.01).all()
+
+
+def test_a_grid_too_narrow_gives_another_value(ordinary):
+    nodes = ordinary.nodes("grid")
+    value = ordinary.integral(nodes).evaluate(*ordinary.inputs)[0]
+    for form in (0, 1):
+        counts = [n // 2 if f == form else n for f, n in enumerate(nodes.n_nodes)]
+        narrow = replace(nodes, n_nodes=tuple(counts))
+        cut = ordinary.integral(narrow).evaluate(*ordinary.inputs)[0]
+        assert (cut < value).all()
+        assert (value - cut).max() > 1e-3
+    finer = replace(nodes, spacing=nodes.spacing / 2, n_nodes=tuple(2 * n for n in nodes.n_nodes))
+    fine = ordinary.integral(finer).evaluate(*ordinary.inputs)[0]
+    np.testing.assert_allclose(fine, value, atol=1e-6)
+
+
+def test_posterior_weights_are_answers_times_prior_at_the_nodes(problem):
+    nodes = problem.nodes("grid")
+    factors, coupling = problem.integral(nodes).posterior(*problem.inputs)
+    at = [nodes.at(f) for f in range(len(factors))]
+    log_answers = [problem.log_answers(f, at[f]) for f in range(len(factors))]
+    for i in (0, 5, 6, 7, 20):
+        if len(factors) == 1:
+            ours = factors[0][i]
+            prior = stats.norm(problem.mu[i, 0], problem.sigma[0]).logpdf(at[0][i])
+            log_weight = log_answers[0][i] + prior
+        else:
+            ours = factors[0][i][:, None] * coupling * factors[1][i]
+            pairs = np.stack(np.meshgrid(at[0][i], at[1][i], indexing="ij"), axis=-1)
+            prior = stats.multivariate_normal(problem.mu[i], problem.covariance).logpdf(pairs)
+            log_weight = log_answers[0][i][:, None] + log_answers[1][i] + prior
+        expected = np.exp(log_weight - log_weight.max())
+        np.testing.assert_allclose(
+            ours / ours.sum(), expected / expected.sum(), rtol=1e-7, atol=1e-12
+        )
