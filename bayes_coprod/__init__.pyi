@@ -12,6 +12,7 @@ from .estimands.drivers import (
     driver_contrast as driver_contrast,
     driver_effects as driver_effects,
 )
+from .estimands.propensities import citizen_propensities as citizen_propensities
 from .estimands.summarise import summarise as summarise
 from .finding import (
     Finding as Finding,

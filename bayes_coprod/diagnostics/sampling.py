@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from bayes_coprod import names
+from bayes_coprod.diagnostics.items import check_items
 from bayes_coprod.finding import Finding, Findings, Status
 from bayes_coprod.inference.fit import Fit
 
@@ -30,13 +31,15 @@ def check_fit(fit: Fit) -> Findings:
     Findings
         Rank-normalised split R-hat, bulk and tail effective sample size of the worst quantity,
         divergences, and E-BFMI of the worst chain. R-hat is ``unknown`` with fewer than four
-        chains.
+        chains. Of ``items`` besides the integral over citizens, the pilot, shifts of an item's
+        thresholds in a country that stand in the way of comparing, and forms with one item.
 
     References
     ----------
     .. [1] Vehtari, Gelman, Simpson, Carpenter & Bürkner (2021), Rank-normalization, folding, and
        localization: An improved R-hat, Bayesian Analysis 16(2), 667-718.
     """
+    of_model = check_items(fit) if fit.spec.likelihood == "items" else []
     return Findings(
         [
             _check_r_hat(fit.posterior),
@@ -44,6 +47,7 @@ def check_fit(fit: Fit) -> Findings:
             _check_ess(fit.posterior, "tail"),
             _check_divergences(fit.tree["sample_stats"].to_dataset()),
             _check_energy(fit.tree["sample_stats"].to_dataset()),
+            *of_model,
         ]
     )
 

@@ -260,14 +260,14 @@ def _steps(driver: Driver, design: xr.Dataset) -> list[_Step]:
     if driver.kind == "categorical":
         contrasts = level_contrasts(len(driver.levels))  # (level, contrast)
         reference = driver.levels.index(str(driver.reference))
-        mean = design["column_mean"].sel({names.COEFFICIENT: columns}).values
+        means = design["column_mean"].sel({names.COEFFICIENT: columns}).values
         return [
             _Step(
                 name=names.level_label(driver.name, level),
                 label=f"{driver.label}: {level}",
                 per=f"against {driver.reference}",
                 change=dict(zip(columns, contrasts[i] - contrasts[reference], strict=True)),
-                base=dict(zip(columns, contrasts[reference] - mean, strict=True)),
+                base=dict(zip(columns, contrasts[reference] - means, strict=True)),
             )
             for i, level in enumerate(driver.levels)
             if i != reference

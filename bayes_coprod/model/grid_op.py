@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 
 import jax
 import numpy as np
@@ -60,6 +61,16 @@ class GridIntegral:
             _make_side(nodes, f, answer, country, n_categories, item_form == f)
             for f in range(len(nodes.n_nodes))
         )
+
+    def shifted(self, by: np.ndarray) -> GridIntegral:
+        """The same integral on a grid that is shifted by a part of its spacing, (form,)."""
+        out = copy(self)
+        out.nodes = Nodes(self.nodes.place + by, self.nodes.spacing, self.nodes.n_nodes)
+        out.sides = tuple(
+            side._replace(grid=side.grid + offset)
+            for side, offset in zip(self.sides, by, strict=True)
+        )
+        return out
 
     def evaluate(
         self, effects: np.ndarray, kappa: np.ndarray, sigma: np.ndarray, rho: float
@@ -187,7 +198,7 @@ def _group(n_categories: np.ndarray) -> list[list[int]]:
     return groups
 
 
-class GridLogLikelihood(Op):
+class GridLogLikelihood(Op):  # type: ignore[misc]
     """Sum of the citizens' log likelihood, from (effects, kappa, sigma, rho).
 
     The outputs after the first are the gradients, which come with the value at no cost.
@@ -228,17 +239,16 @@ class GridLogLikelihood(Op):
         return [cotangents[0] * gradient for gradient in outputs[1:]]
 
 
-@jax_funcify.register(GridLogLikelihood)
+@jax_funcify.register(GridLogLikelihood)  # type: ignore[untyped-decorator]
 def _call_from_jax(op: GridLogLikelihood, **_: object) -> Callable[..., tuple[jax.Array, ...]]:
     def call(*inputs: jax.Array) -> tuple[jax.Array, ...]:
-        shapes = [jax.ShapeDtypeStruct((), np.float64)]
-        shapes += [jax.ShapeDtypeStruct(value.shape, np.float64) for value in inputs]
+        shapes = [_float64(()), *(_float64(value.shape) for value in inputs)]
         return tuple(jax.pure_callback(op.value_and_gradients, shapes, *inputs))
 
     return call
 
 
-class GridCitizens(Op):
+class GridCitizens(Op):  # type: ignore[misc]
     """Log likelihood of each citizen, from (effects, kappa, sigma, rho); without a gradient."""
 
     def __init__(self, integral: GridIntegral) -> None:
@@ -261,10 +271,13 @@ class GridCitizens(Op):
         return self.integral.evaluate(effects, kappa, sigma, float(inputs[3]))[0]
 
 
-@jax_funcify.register(GridCitizens)
+@jax_funcify.register(GridCitizens)  # type: ignore[untyped-decorator]
 def _call_citizens_from_jax(op: GridCitizens, **_: object) -> Callable[..., jax.Array]:
     def call(*inputs: jax.Array) -> jax.Array:
-        shape = jax.ShapeDtypeStruct((len(op.integral.x),), np.float64)
-        return jax.pure_callback(op.value, shape, *inputs)
+        return jax.pure_callback(op.value, _float64((len(op.integral.x),)), *inputs)
 
     return call
+
+
+def _float64(shape: tuple[int, ...]) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(shape, np.float64)  # type: ignore[no-untyped-call]

@@ -359,6 +359,21 @@ def integrand(design: xr.Dataset, parameters: Parameters) -> list[TensorVariable
     ]
 
 
+def integrand_at(
+    design: xr.Dataset, draw: Mapping[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """What an integral on a grid takes, at one draw of the posterior's variables."""
+    layout = item_layout(design)
+    effects = draw["b_intercept"][:, :, None]
+    if "b" in draw:
+        effects = np.concatenate([effects, draw["b"]], axis=2)
+    kappa = np.tile(draw["kappa"], (len(effects), 1))
+    if "shift" in draw:
+        kappa = kappa + draw["shift"][:, layout.item_of_threshold]
+    rho = float(draw["rho"][0]) if "rho" in draw else 0.0
+    return np.ascontiguousarray(effects), kappa, np.ascontiguousarray(draw["sigma"]), rho
+
+
 def log_likelihood(design: xr.Dataset, parameters: Parameters, nodes: Nodes) -> TensorVariable:
     """Log likelihood of all citizens, on the given nodes."""
     if nodes.is_grid:

@@ -74,6 +74,17 @@ class Nodes:
         return self.place[:, form, None] + self.spacing[:, form, None] * steps(self.n_nodes)[form]
 
 
+def finer(nodes: Nodes, factor: int) -> Nodes:
+    """Nodes on a grid, `factor` times as close and `factor` times as wide."""
+    spacing = nodes.spacing.min(axis=0) / factor
+    reach = (nodes.spacing * np.array(nodes.n_nodes)).max(axis=0) * factor
+    return Nodes(
+        np.round(nodes.place / spacing) * spacing,
+        np.broadcast_to(spacing, nodes.spacing.shape),
+        tuple(int(n) + 2 for n in np.ceil(reach / spacing)),
+    )
+
+
 def steps(n_nodes: Sequence[int]) -> list[np.ndarray]:
     """Distances of the nodes from the middle one, in spacings, for each form."""
     return [np.arange(n) - float(n // 2) for n in n_nodes]

@@ -27,7 +27,7 @@ from bayes_coprod.model.grid_kernel import (
     probability_above,
 )
 from bayes_coprod.model.grid_op import make_scale
-from bayes_coprod.model.items import ItemLayout, item_layout
+from bayes_coprod.model.items import ItemLayout, integrand_at, item_layout
 
 type ResponseScale = Literal["index", "share", "any", "category"]
 type Draw = Mapping[str, np.ndarray]
@@ -97,6 +97,7 @@ class Population:
     """
 
     def __init__(self, design: xr.Dataset) -> None:
+        self.design = design
         self.layout = item_layout(design)
         country = design["country_index"].values
         self.ends = np.searchsorted(country, np.arange(design.sizes[names.COUNTRY] + 1))
@@ -121,13 +122,11 @@ class Population:
         list of Spread
             For each form.
         """
-        effects = draw["b_intercept"][:, :, None]
-        if "b" in draw:
-            effects = np.concatenate([effects, draw["b"]], axis=2)
-        mu = expected_propensity(np.ascontiguousarray(effects), x, self.ends)
+        effects, _, sigmas, _ = integrand_at(self.design, draw)
+        mu = expected_propensity(effects, x, self.ends)
         return [
             _spread(mu[:, f].copy(), weight, self.ends, float(sigma))
-            for f, sigma in enumerate(draw["sigma"])
+            for f, sigma in enumerate(sigmas)
         ]
 
     def expect(
@@ -157,9 +156,7 @@ class Population:
         n_countries = len(self.ends) - 1
         if moves is None:
             moves = np.zeros((1, n_countries, self.layout.n_forms))
-        kappa = draw["kappa"]
-        if "shift" in draw:
-            kappa = kappa + draw["shift"][:, self.layout.item_of_threshold]
+        kappa = integrand_at(self.design, draw)[1]
         out: np.ndarray | float = 0.0
         for f, scores in enumerate(question.scores):
             # to add to a propensity is to take from the thresholds, (move x country, threshold)

@@ -1,0 +1,151 @@
+"""What has to hold for a fit of ``items`` besides the sampler's work."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bayes_coprod import names
+from bayes_coprod.finding import Finding, Status
+from bayes_coprod.inference.fit import Fit
+from bayes_coprod.model.build import compile_citizen_log_likelihood
+from bayes_coprod.model.items import integrand_at, make_integral
+from bayes_coprod.model.quadrature import finer
+
+QUADRATURE_PASS, QUADRATURE_FAIL = 0.01, 0.1
+"""Error of the log density of all citizens together."""
+SHIFT_LIMIT, SHIFT_PROBABILITY = 0.5, 0.9
+"""A shift of thresholds, in logits, that is reported if it is exceeded with this probability."""
+_NAMED = 5
+
+
+def check_items(fit: Fit) -> list[Finding]:
+    """Check the integral over citizens, the pilot, and whether items compare between countries.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of an ``items`` model.
+
+    Returns
+    -------
+    list of Finding
+    """
+    return [_check_quadrature(fit), _check_pilot(fit), *_check_shifts(fit), *_check_forms(fit)]
+
+
+def _check_quadrature(fit: Fit) -> Finding:
+    """Compare with nodes twice as close and twice as wide where the integral is hardest."""
+    assert fit.pilot is not None and fit.pilot.nodes is not None
+    nodes, posterior = fit.pilot.nodes, fit.posterior
+    flat = {
+        str(name): values.values.reshape(-1, *values.shape[2:])
+        for name, values in posterior.data_vars.items()
+    }
+    hardest = [*flat["sigma"].argmin(axis=0), *flat["sigma"].argmax(axis=0)]
+    if "rho" in flat:
+        hardest.append(abs(flat["rho"][:, 0]).argmax())
+    own_rule = compile_citizen_log_likelihood(fit.spec, fit.design, posterior, fit.pilot)
+    reference = make_integral(fit.design, finer(nodes, 2))
+    errors = []
+    for i in {int(i) for i in hardest}:
+        draw = {name: values[i] for name, values in flat.items()}
+        exact = reference.evaluate(*integrand_at(fit.design, draw))[0].sum()
+        errors.append(abs(float(own_rule(draw).sum() - exact)))
+    error = float(np.max(errors))
+    rho = flat["rho"][:, 0] if "rho" in flat else np.zeros(len(flat["sigma"]))
+    narrow = flat["sigma"] * np.sqrt(1 - abs(rho))[:, None]
+    ratio = float((narrow / nodes.spacing.max(axis=0)).min())
+    rule = ("one grid, " if nodes.is_grid else "each citizen's own, ") + " x ".join(
+        map(str, nodes.n_nodes)
+    )
+    if not np.isfinite(error):
+        status: Status = "unknown"
+    elif error < QUADRATURE_PASS:
+        status = "pass"
+    else:
+        status = "fail" if error > QUADRATURE_FAIL else "warn"
+    return Finding(
+        "quadrature",
+        status,
+        "",
+        error if np.isfinite(error) else None,
+        QUADRATURE_PASS,
+        f"The integral over citizens ({rule} nodes) errs by {error:.1e} in the log density; the prior's "
+        f"narrowest SD among the draws is {ratio:.1f} of the nodes' distance.",
+        "" if status == "pass" else 'Fit again with quadrature = "dense" under [sampler].',
+    )
+
+
+def _check_pilot(fit: Fit) -> Finding:
+    assert fit.pilot is not None
+    problem = fit.pilot.problem
+    return Finding(
+        "pilot",
+        "warn" if problem else "pass",
+        "",
+        None,
+        None,
+        problem or "The pilot found where the posterior lies.",
+        "The fit is as valid as its other checks say, but slow: look for items or drivers that "
+        "hardly vary, and leave them out."
+        if problem
+        else "",
+    )
+
+
+def _check_shifts(fit: Fit) -> list[Finding]:
+    """Name the items that work differently in a country: levels there do not compare."""
+    if "shift" not in fit.posterior:
+        return []
+    shift = fit.posterior["shift"]
+    draws = (names.CHAIN, names.DRAW)
+    beyond = (abs(shift) > SHIFT_LIMIT).mean(draws).values  # (country, item)
+    mean = shift.mean(draws).values
+    found = np.argwhere(beyond > SHIFT_PROBABILITY)
+    found = found[np.argsort(-abs(mean[tuple(found.T)]))]
+    largest = float(abs(mean).max())
+    if not len(found):
+        return [
+            Finding(
+                "comparability",
+                "pass",
+                "",
+                largest,
+                SHIFT_LIMIT,
+                "No item's thresholds are shifted in a country by more than "
+                f"{SHIFT_LIMIT} logits with probability above {SHIFT_PROBABILITY}.",
+            )
+        ]
+    countries, items = shift[names.COUNTRY].values, shift[names.ITEM].values
+    named = [f"{items[k]} in {countries[c]} ({mean[c, k]:+.1f})" for c, k in found[:_NAMED]]
+    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return [
+        Finding(
+            "comparability",
+            "warn",
+            "; ".join(named) + more,
+            largest,
+            SHIFT_LIMIT,
+            f"{len(found)} of {beyond.size} item x country thresholds are shifted by more than "
+            f"{SHIFT_LIMIT} logits (shift above 0: rarer there than the form's other items).",
+            "Compare countries by form rather than by these items; check wording and coding there.",
+        )
+    ]
+
+
+def _check_forms(fit: Fit) -> list[Finding]:
+    """Say what is a convention where a form has one item."""
+    counts = np.bincount(fit.design["item_form"].values)
+    return [
+        Finding(
+            "one item",
+            "warn",
+            str(fit.design[names.FORM].values[f]),
+            1.0,
+            2.0,
+            "The form has one item: its citizens' SD is 1 by convention, and shifts of its "
+            "thresholds cannot be told from countries' levels.",
+            "Quote points and shares of this form, not logits.",
+        )
+        for f in np.flatnonzero(counts == 1)
+    ]
