@@ -9,6 +9,7 @@ from .estimands.countries import (
     gap as gap,
 )
 from .estimands.drivers import (
+    category_curves as category_curves,
     driver_contrast as driver_contrast,
     driver_effects as driver_effects,
 )
@@ -33,6 +34,10 @@ from .model.spec import (
 from .report.figures import (
     plot_drivers as plot_drivers,
     plot_gulf as plot_gulf,
+)
+from .report.item_figures import (
+    plot_categories as plot_categories,
+    plot_shifts as plot_shifts,
 )
 from .report.write import write_report as write_report
 from .survey.codebook import load_codebook as load_codebook

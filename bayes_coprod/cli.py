@@ -56,7 +56,7 @@ def models() -> None:
 @app.command()
 def demo(
     out: ReportOption = Path("report.html"),
-    model: ModelOption = "index",
+    model: ModelOption = "items",
     strict: StrictOption = False,
 ) -> None:
     """Fit the embedded synthetic survey and write its report."""
@@ -70,7 +70,7 @@ def run(
     survey: SurveyFile,
     codebook: CodebookOption,
     out: ReportOption = Path("report.html"),
-    model: ModelOption = "index",
+    model: ModelOption = "items",
     save: SaveOption = None,
     strict: StrictOption = False,
     encoding: EncodingOption = "utf-8",
@@ -119,7 +119,7 @@ def fit(
     survey: SurveyFile,
     codebook: CodebookOption,
     out: Annotated[Path, typer.Option("--out", "-o", help="Fit to write, .nc.")] = Path("fit.nc"),
-    model: ModelOption = "index",
+    model: ModelOption = "items",
     strict: StrictOption = False,
     encoding: EncodingOption = "utf-8",
     draws: DrawsOption = None,

@@ -70,8 +70,8 @@ def _check_quadrature(fit: Fit) -> Finding:
         "",
         error if np.isfinite(error) else None,
         QUADRATURE_PASS,
-        f"The integral over citizens ({rule} nodes) errs by {error:.1e} in the log density; the prior's "
-        f"narrowest SD among the draws is {ratio:.1f} of the nodes' distance.",
+        f"The integral over citizens ({rule} nodes) errs by {error:.1e} in the log density; the "
+        f"prior's narrowest SD among the draws is {ratio:.1f} of the nodes' distance.",
         "" if status == "pass" else 'Fit again with quadrature = "dense" under [sampler].',
     )
 

@@ -17,7 +17,7 @@ from bayes_coprod.model.spec import spec_content
 from bayes_coprod.model.varying import UNPOOLED
 from bayes_coprod.report import words
 from bayes_coprod.report.data import Block, Code, Formula, Interval, Paragraph, Section, Table
-from bayes_coprod.report.intervals import IntervalChoice
+from bayes_coprod.report.intervals import IntervalChoice, forms_of
 from bayes_coprod.survey.codebook import codebook_content
 from bayes_coprod.survey.coverage import FEW_CITIZENS
 
@@ -30,6 +30,10 @@ _MEANING = {
     "tau": "SD of a driver's coefficients between countries",
     "residual_sd": "SD of citizens around what is expected",
     "rho": "correlation of a citizen's outcomes",
+    "kappa": "an item's first threshold",
+    "kappa_gap": "distance between an item's neighbouring thresholds",
+    "tau_kappa": "SD of shifts of thresholds between countries",
+    "sigma": "SD of citizens around what is expected",
 }
 
 
@@ -114,27 +118,61 @@ def prior_interval(fit: Fit, parameter: str, prob: float) -> Interval:
 def model_section(fit: Fit, prob: float) -> Section:
     """Say the model in formulas, its priors and what they imply, and how it was sampled."""
     spec = fit.spec
-    index = r"c(i)" if spec.sigma_varies else ""
+    likelihood = _index_formulas if spec.likelihood == "index" else _items_formulas
     blocks: list[Block] = [
         Paragraph(spec.question) if spec.question else Paragraph(f"Model {spec.name!r}."),
-        Formula(
-            rf"\mathbf{{y}}_i \sim N(\boldsymbol{{\mu}}_i, \Sigma_{{{index}}})"
-            if index
-            else r"\mathbf{y}_i \sim N(\boldsymbol{\mu}_i, \Sigma)",
-            "The indices of citizen i, one for each outcome f, in SDs from their pooled means. "
-            "Each is the mean over the answered items, scored 0 to 100 in equal steps.",
-        ),
+        *likelihood(fit),
         Formula(
             r"\mu_{if} = b_{c(i)f0} + \sum_p x_{ip} \, b_{c(i)fp}",
             "Level and drivers p in the citizen's country c. Numeric and ordered drivers are in "
             "SDs, binary ones 0 or 1, categorical ones zero-sum contrasts; all minus their means.",
         ),
         *_pooling_formulas(fit),
-        Paragraph(_outcome_units(fit)),
+        *([Paragraph(_outcome_units(fit))] if spec.likelihood == "index" else []),
         _priors_table(fit, prob),
         Paragraph(_sampling(fit)),
     ]
     return Section("Model", tuple(blocks))
+
+
+def _index_formulas(fit: Fit) -> list[Block]:
+    return [
+        Formula(
+            r"\mathbf{y}_i \sim N(\boldsymbol{\mu}_i, \Sigma_{c(i)})"
+            if fit.spec.sigma_varies
+            else r"\mathbf{y}_i \sim N(\boldsymbol{\mu}_i, \Sigma)",
+            "The indices of citizen i, one for each outcome f, in SDs from their pooled means. "
+            "Each is the mean over the answered items, scored 0 to 100 in equal steps.",
+        )
+    ]
+
+
+def _items_formulas(fit: Fit) -> list[Block]:
+    shifted = "shift" in fit.posterior
+    shift = r" + s_{kc(i)}" if shifted else ""
+    forms = forms_of(fit)
+    said = (
+        "Shifts s of an item's thresholds sum to zero over the countries, and over a form's items "
+        "in each country: what all items share is the country's level. "
+        if shifted
+        else "Thresholds are the same in all countries. "
+    )
+    pair = " Sigma holds their SDs and their correlation rho." if len(forms) == 2 else ""
+    return [
+        Formula(
+            rf"P(y_{{ik}} \le j) = \operatorname{{logistic}}(\kappa_{{kj}}{shift} "
+            r"- \theta_{if(k)})",
+            f"Answer of citizen i to item k of form f, in ordered categories j. {said}"
+            "Thresholds carry the level, so countries' levels sum to zero.",
+        ),
+        Formula(
+            r"\boldsymbol{\theta}_i \sim N(\boldsymbol{\mu}_i, \Sigma)"
+            if len(forms) == 2
+            else r"\theta_i \sim N(\mu_i, \sigma^2)",
+            f"The citizen's propensity to {words.listed(forms)} co-production.{pair} Propensities "
+            "are integrated out while sampling.",
+        ),
+    ]
 
 
 def _pooling_formulas(fit: Fit) -> list[Block]:
@@ -182,11 +220,9 @@ def _outcome_units(fit: Fit) -> str:
 
 
 def _priors_table(fit: Fit, prob: float) -> Table:
-    present = [
-        name
-        for name in fit.spec.priors
-        if name in fit.posterior or (name == "intercept" and "b_intercept" in fit.posterior)
-    ]
+    in_terms_of = {"intercept": "b_intercept", "kappa_gap": "kappa"}
+    present = [n for n in fit.spec.priors if in_terms_of.get(n, n) in fit.posterior]
+    unit = "SDs of the outcome" if fit.spec.likelihood == "index" else "logits"
     intervals = {name: prior_interval(fit, name, prob) for name in present}
     frame = pd.DataFrame(
         {
@@ -198,7 +234,7 @@ def _priors_table(fit: Fit, prob: float) -> Table:
     return Table(
         name="priors",
         caption=f"Priors, and where they put {100 * prob:.4g} % of their mass, "
-        "equal-tailed (SDs of the outcome; rho has no unit).",
+        f"equal-tailed ({unit}; rho has no unit).",
         header=("Parameter", "Meaning", "Prior", "Implies"),
         rows=tuple(
             (name, _MEANING[name], str(fit.spec.priors[name]), words.span(intervals[name], 2))
@@ -215,7 +251,12 @@ def _sampling(fit: Fit) -> str:
     return (
         f"Sampled with the no-U-turn sampler of nutpie: {words.count(sampler.chains)} chains of "
         f"{sampler.draws:,} draws after {sampler.tune:,} tuning draws, in {seconds:.0f} seconds "
-        "from the design to the draws. The likelihood is computed exactly from sums per country."
+        "from the design to the draws. "
+        + (
+            "The likelihood is computed exactly from sums per country."
+            if fit.spec.likelihood == "index"
+            else "Citizens' propensities are integrated out on a grid."
+        )
     )
 
 
@@ -236,11 +277,23 @@ def limits_section(fit: Fit) -> Section:
         "(Bayesian bootstrap over citizens). They hold nothing of how the sample was drawn, of "
         "questions understood differently, or of answers that please the interviewer. Levels are "
         "averages over the citizens in the fit; survey weights are not used here.",
-        "The model treats the index as normal around what is expected. Scores that pile up at 0 "
-        "are not normal: averages are robust to it, statements about single citizens are not.",
+        _shape_limit(fit),
         "Citizens who miss a driver are left out, as if missing were unrelated to what they do.",
     ]
     return Section("Limits", tuple(Paragraph(text) for text in said))
+
+
+def _shape_limit(fit: Fit) -> str:
+    if fit.spec.likelihood == "index":
+        return (
+            "The model treats the index as normal around what is expected. Scores that pile up at "
+            "0 are not normal: averages are robust to it, statements about single citizens are not."
+        )
+    return (
+        "The model lets a driver move all items of a form alike, on the logit scale, and citizens' "
+        "propensities be normal around what is expected. An unanswered item contributes nothing, "
+        "as if it were missing at random given the drivers and the other answers."
+    )
 
 
 def reproduce_section(fit: Fit, choice: IntervalChoice) -> Section:

@@ -48,6 +48,7 @@ from bayes_coprod.report.intervals import (
     places_of,
     rows_of,
 )
+from bayes_coprod.report.items import items_section
 
 _RANKS_SHOWN = 10
 """With more countries a table of all ranks is wider than a page."""
@@ -77,6 +78,7 @@ def collect_report(
         *([] if gulf is None else [Section("The gulf", (collect_gulf(fit, choice, levels),))]),
         _countries_section(fit, choice, levels, gulf),
         *([drivers_section(fit, choice)] if "beta" in fit.posterior else []),
+        *([items_section(fit, choice)] if fit.spec.likelihood == "items" else []),
         _belief_section(findings),
         data_section(fit),
         model_section(fit, choice.prob),

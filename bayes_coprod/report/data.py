@@ -94,7 +94,51 @@ class DriverFigure:
     alt: str
 
 
-type Block = Paragraph | Formula | Code | Table | GulfFigure | DriverFigure | Findings
+@dataclass(frozen=True)
+class ShiftFigure:
+    """Shifts of each item's thresholds in each country, (item, country), and which stand out."""
+
+    items: tuple[str, ...]
+    countries: tuple[str, ...]
+    shifts: tuple[tuple[float, ...], ...]
+    stands_out: tuple[tuple[bool, ...], ...]
+    caption: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Share of one answer along a driver, in per cent."""
+
+    label: str
+    shares: tuple[Interval, ...]
+
+
+@dataclass(frozen=True)
+class CurveFigure:
+    """Shares of all answers along a driver, one panel a form.
+
+    `values` are numbers, or the names of levels in their order.
+    """
+
+    driver: str
+    values: tuple[str, ...] | tuple[float, ...]
+    panels: tuple[tuple[str, tuple[Curve, ...]], ...]
+    caption: str
+    alt: str
+
+
+type Block = (
+    Paragraph
+    | Formula
+    | Code
+    | Table
+    | GulfFigure
+    | DriverFigure
+    | ShiftFigure
+    | CurveFigure
+    | Findings
+)
 
 
 @dataclass(frozen=True)

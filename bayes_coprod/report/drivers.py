@@ -14,10 +14,12 @@ from bayes_coprod.report import words
 from bayes_coprod.report.about import prior_interval
 from bayes_coprod.report.data import Block, DriverFigure, DriverRow, Paragraph, Section, Table
 from bayes_coprod.report.intervals import DRAWS, IntervalChoice, forms_of, rows_of
+from bayes_coprod.report.items import collect_curves, strongest_driver
 
 
 def drivers_section(fit: Fit, choice: IntervalChoice) -> Section:
     """Say what goes with each driver, and how far countries differ in it."""
+    effects = driver_effects(fit)
     blocks: list[Block] = [
         Paragraph(
             "Points of the index that go with a stated difference in each driver while the other "
@@ -25,20 +27,25 @@ def drivers_section(fit: Fit, choice: IntervalChoice) -> Section:
         )
     ]
     if outcome_dim(fit.spec) == names.FORM:
-        blocks.append(collect_drivers(fit, choice))
+        blocks.append(collect_drivers(fit, choice, effects=effects))
     else:
         sectors = dict.fromkeys(str(sector) for sector in fit.design[names.SECTOR].values)
-        blocks += [collect_drivers(fit, choice, sector=sector) for sector in sectors]
-    blocks.append(_effects_table(fit, choice))
+        blocks += [
+            collect_drivers(fit, choice, effects=effects, sector=sector) for sector in sectors
+        ]
+    blocks.append(_effects_table(fit, choice, effects))
     if has_gap(fit):
-        blocks.append(_driver_contrast_table(fit, choice))
+        blocks.append(_driver_contrast_table(fit, choice, effects))
+    if fit.spec.likelihood == "items":
+        strongest = strongest_driver(fit, effects["pooled"])
+        blocks.append(collect_curves(fit, choice, strongest))
     if "tau" in fit.posterior:
         blocks.append(_spread_table(fit, choice))
     return Section("Drivers", tuple(blocks))
 
 
-def _effects_table(fit: Fit, choice: IntervalChoice) -> Table:
-    effects = driver_effects(fit)["pooled"]
+def _effects_table(fit: Fit, choice: IntervalChoice, of: xr.Dataset) -> Table:
+    effects = of["pooled"]
     dim = outcome_dim(fit.spec)
     ordered = effects.transpose(*DRAWS, names.DRIVER, dim)
     summary = choice.table(ordered)
@@ -59,8 +66,8 @@ def _effects_table(fit: Fit, choice: IntervalChoice) -> Table:
     )
 
 
-def _driver_contrast_table(fit: Fit, choice: IntervalChoice) -> Table:
-    contrast = driver_contrast(fit)["pooled"]
+def _driver_contrast_table(fit: Fit, choice: IntervalChoice, of: xr.Dataset) -> Table:
+    contrast = driver_contrast(fit, of=of)["pooled"]
     order = [dim for dim in contrast.dims if dim not in (*DRAWS, names.DRIVER)]
     contrast = contrast.transpose(*DRAWS, names.DRIVER, *order)
     summary = choice.table(contrast)
@@ -102,6 +109,7 @@ def _labels(effects: xr.DataArray) -> list[tuple[str, str]]:
 def _spread_table(fit: Fit, choice: IntervalChoice) -> Table:
     """Between-country SD of each driver's coefficient: posterior and prior side by side."""
     dim = outcome_dim(fit.spec)
+    unit = "SDs of the outcome" if fit.spec.likelihood == "index" else "logits"
     tau = fit.posterior["tau"].transpose(*DRAWS, names.DRIVER, dim)
     intervals = choice.intervals(tau)
     prior = prior_interval(fit, "tau", choice.prob)
@@ -111,7 +119,7 @@ def _spread_table(fit: Fit, choice: IntervalChoice) -> Table:
     return Table(
         name="between_countries",
         caption=f"How much the associations differ between the {len(fit.countries)} countries: "
-        "SD of the coefficients, in SDs of the outcome per SD or step of the driver "
+        f"SD of the coefficients, in {unit} per SD or step of the driver "
         f"({choice.words}; prior: median and equal-tailed interval).",
         header=("Driver", *(words.capital(outcome) for outcome in outcomes), "Prior"),
         rows=tuple(
@@ -126,11 +134,13 @@ def _spread_table(fit: Fit, choice: IntervalChoice) -> Table:
     )
 
 
-def collect_drivers(fit: Fit, choice: IntervalChoice, *, sector: str | None = None) -> DriverFigure:
+def collect_drivers(
+    fit: Fit, choice: IntervalChoice, *, effects: xr.Dataset, sector: str | None = None
+) -> DriverFigure:
     """Pooled associations of all drivers, in the sector where the model has sectors."""
-    effects = driver_effects(fit)["pooled"]
+    pooled = effects["pooled"]
     forms = forms_of(fit)
-    sectors = sorted(set(effects[names.SECTOR].values)) if names.SECTOR in effects.coords else []
+    sectors = sorted(set(pooled[names.SECTOR].values)) if names.SECTOR in pooled.coords else []
     if sector not in (sectors or [None]):
         raise make_error(
             SpecError,
@@ -141,15 +151,15 @@ def collect_drivers(fit: Fit, choice: IntervalChoice, *, sector: str | None = No
             available=sectors or [None],
         )
     if sectors:
-        effects = effects.isel({names.OUTCOME: effects[names.SECTOR].isin([sector]).values})
+        pooled = pooled.isel({names.OUTCOME: pooled[names.SECTOR].isin([sector]).values})
         forms = tuple(str(form) for form in effects[names.FORM].values)
     dim = outcome_dim(fit.spec)
-    ordered = effects.transpose(*DRAWS, names.DRIVER, dim)
+    ordered = pooled.transpose(*DRAWS, names.DRIVER, dim)
     intervals = choice.intervals(ordered)
     rows = [
         DriverRow(str(label), str(per), tuple(intervals[i * len(forms) : (i + 1) * len(forms)]))
         for i, (label, per) in enumerate(
-            zip(effects["label"].values, effects["per"].values, strict=True)
+            zip(pooled["label"].values, pooled["per"].values, strict=True)
         )
     ]
     if len(forms) == 2:

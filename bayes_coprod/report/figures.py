@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bayes_coprod.estimands.countries import country_levels
+from bayes_coprod.estimands.drivers import driver_effects
 from bayes_coprod.estimands.summarise import IntervalKind
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.report.collect import collect_gulf
@@ -20,17 +21,17 @@ from bayes_coprod.report.drivers import collect_drivers
 from bayes_coprod.report.intervals import choose_interval
 
 # Okabe-Ito blue and vermilion differ in grey as well; shape tells the forms apart besides
-_COLOURS = ("#0072B2", "#D55E00")
-_INK, _FAINT = "#222222", "#8a8a8a"
-_WIDTH = 4.7
+COLOURS = ("#0072B2", "#D55E00")
+_INK, FAINT = "#222222", "#8a8a8a"
+WIDTH = 4.7
 _LABEL_CHARACTERS = 26
 
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.size": 9,
-    "axes.edgecolor": _FAINT,
+    "axes.edgecolor": FAINT,
     "axes.labelcolor": _INK,
-    "xtick.color": _FAINT,
+    "xtick.color": FAINT,
     "xtick.labelcolor": _INK,
     "text.color": _INK,
     "text.parse_math": False,  # a dollar sign in a label is a dollar sign
@@ -92,12 +93,16 @@ def plot_drivers(
     SpecError
         If the model has no drivers, the sector is unknown or missing, or the interval is none.
     """
-    return draw_drivers(collect_drivers(fit, choose_interval(prob, kind), sector=sector))
+    return draw_drivers(
+        collect_drivers(
+            fit, choose_interval(prob, kind), effects=driver_effects(fit), sector=sector
+        )
+    )
 
 
 def draw_gulf(data: GulfFigure) -> Figure:
     """Draw the gulf figure."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure, axes = _rows_figure(
             [row.place for row in data.rows], lines_a_row=1.9, room_above=1.0
         )
@@ -115,7 +120,7 @@ def draw_gulf(data: GulfFigure) -> Figure:
             zip(data.forms, (top.first, top.second), strict=True)
         ):
             axes.text(
-                interval.mean, -0.6, name, ha="center", va="bottom", color=_COLOURS[form],
+                interval.mean, -0.6, name, ha="center", va="bottom", color=COLOURS[form],
                 fontweight="bold",
             )  # fmt: skip
         axes.set_xlim(0, 100)
@@ -126,9 +131,9 @@ def draw_gulf(data: GulfFigure) -> Figure:
 def draw_drivers(data: DriverFigure) -> Figure:
     """Draw the drivers figure."""
     labels = ["\n".join([*wrap(row.label, _LABEL_CHARACTERS), row.per]) for row in data.rows]
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure, axes = _rows_figure(labels, lines_a_row=1.4)
-        axes.axvline(0, color=_FAINT, lw=0.8, zorder=0)
+        axes.axvline(0, color=FAINT, lw=0.8, zorder=0)
         step = 0.16 if len(data.forms) == 2 else 0.0
         for y, row in enumerate(data.rows):
             for form, interval in enumerate(row.effects):
@@ -140,7 +145,7 @@ def draw_drivers(data: DriverFigure) -> Figure:
     return figure
 
 
-class _InlineFigure(Figure):
+class InlineFigure(Figure):
     """A figure that notebooks show by themselves, without pyplot and its global state."""
 
     def _repr_svg_(self) -> str:
@@ -157,7 +162,7 @@ def svg_text(figure: Figure, name: str) -> str:
         Keeps the ids of several figures in one page apart.
     """
     buffer = io.StringIO()
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
+    with mpl.rc_context({**STYLE, "svg.hashsalt": name}):
         figure.savefig(buffer, format="svg", metadata=_NO_METADATA, transparent=True)
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
@@ -172,7 +177,7 @@ def _rows_figure(
     """Make axes with one labelled row each, the first on top; rows grow with their labels."""
     lines = max(label.count("\n") + 1 for label in labels)
     row_height = 0.155 * max(lines + 0.6, lines_a_row)
-    figure = _InlineFigure(figsize=(_WIDTH, row_height * len(labels) + 0.75), layout="constrained")
+    figure = InlineFigure(figsize=(WIDTH, row_height * len(labels) + 0.75), layout="constrained")
     axes = figure.subplots()
     axes.set_ylim(len(labels) - 0.5, -room_above)
     axes.set_yticks(range(len(labels)), labels)
@@ -183,7 +188,7 @@ def _rows_figure(
 
 def _dot(axes: Axes, interval: Interval, y: float, form: int) -> None:
     """Mean and interval; the first form a filled dot, the second a hollow diamond."""
-    colour = _COLOURS[form]
+    colour = COLOURS[form]
     bounds = [interval.lower, interval.upper]
     axes.plot(bounds, [y, y], color=colour, lw=1.8, marker="|", markersize=7, zorder=2)
     axes.plot(
@@ -206,6 +211,6 @@ def _label_forms(axes: Axes, data: DriverFigure, step: float) -> None:
             textcoords="offset points",
             ha="left",
             va="center",
-            color=_COLOURS[form],
+            color=COLOURS[form],
             fontweight="bold",
         )

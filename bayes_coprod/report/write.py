@@ -20,14 +20,17 @@ from bayes_coprod.report.collect import collect_report
 from bayes_coprod.report.data import (
     Block,
     Code,
+    CurveFigure,
     DriverFigure,
     Formula,
     GulfFigure,
     Paragraph,
     ReportData,
+    ShiftFigure,
     Table,
 )
 from bayes_coprod.report.figures import draw_drivers, draw_gulf, svg_text
+from bayes_coprod.report.item_figures import draw_curves, draw_shifts
 from bayes_coprod.report.tables import html_findings, html_table
 
 
@@ -95,6 +98,10 @@ def _render_block(block: Block) -> Markup:
             html = html_findings(block, "findings")
         case GulfFigure():
             html = _figure(draw_gulf(block), "gulf", block.caption, block.alt)
+        case ShiftFigure():
+            html = _figure(draw_shifts(block), "shifts", block.caption, block.alt)
+        case CurveFigure():
+            html = _figure(draw_curves(block), "curves", block.caption, block.alt)
         case DriverFigure():
             html = _figure(draw_drivers(block), block.title, block.caption, block.alt)
     return Markup(html)
