@@ -200,6 +200,30 @@ def _step_coords(steps: list[_Step]) -> dict[str, object]:
     }
 
 
+def strongest_driver(fit: Fit) -> str:
+    r"""Driver by which citizens differ most: the largest SD of its share of the linear predictor.
+
+    .. math:: \max_f \operatorname{sd}_i \Bigl( \sum_{p \in \text{driver}} x_{ip} \,
+        E[\beta_{fp}] \Bigr)
+
+    Parameters
+    ----------
+    fit : Fit
+        Of a model with drivers.
+
+    Returns
+    -------
+    str
+    """
+    beta = fit.posterior["beta"].mean((names.CHAIN, names.DRAW))
+    spread = {}
+    for driver in chosen_drivers(fit.design, fit.codebook.drivers):
+        at = {names.COEFFICIENT: coefficient_labels([driver])}
+        part = xr.dot(fit.design["x"].sel(at), beta.sel(at), dim=names.COEFFICIENT)
+        spread[driver.name] = float(part.std(names.CITIZEN).max())
+    return max(spread, key=spread.__getitem__)
+
+
 def category_curves(
     fit: Fit,
     driver: str,

@@ -7,14 +7,19 @@ import xarray as xr
 from bayes_coprod import names
 from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.estimands.countries import has_gap
-from bayes_coprod.estimands.drivers import ASSOCIATION, driver_contrast, driver_effects
+from bayes_coprod.estimands.drivers import (
+    ASSOCIATION,
+    driver_contrast,
+    driver_effects,
+    strongest_driver,
+)
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.model.design import outcome_dim
 from bayes_coprod.report import words
 from bayes_coprod.report.about import prior_interval
 from bayes_coprod.report.data import Block, DriverFigure, DriverRow, Paragraph, Section, Table
 from bayes_coprod.report.intervals import DRAWS, IntervalChoice, forms_of, rows_of
-from bayes_coprod.report.items import collect_curves, strongest_driver
+from bayes_coprod.report.items import collect_curves
 
 
 def drivers_section(fit: Fit, choice: IntervalChoice) -> Section:
@@ -37,8 +42,7 @@ def drivers_section(fit: Fit, choice: IntervalChoice) -> Section:
     if has_gap(fit):
         blocks.append(_driver_contrast_table(fit, choice, effects))
     if fit.spec.likelihood == "items":
-        strongest = strongest_driver(fit, effects["pooled"])
-        blocks.append(collect_curves(fit, choice, strongest))
+        blocks.append(collect_curves(fit, choice, strongest_driver(fit)))
     if "tau" in fit.posterior:
         blocks.append(_spread_table(fit, choice))
     return Section("Drivers", tuple(blocks))

@@ -24,7 +24,7 @@ from bayes_coprod.report.intervals import choose_interval
 COLOURS = ("#0072B2", "#D55E00")
 _INK, FAINT = "#222222", "#8a8a8a"
 WIDTH = 4.7
-_LABEL_CHARACTERS = 26
+LABEL_CHARACTERS = 26
 
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -130,7 +130,7 @@ def draw_gulf(data: GulfFigure) -> Figure:
 
 def draw_drivers(data: DriverFigure) -> Figure:
     """Draw the drivers figure."""
-    labels = ["\n".join([*wrap(row.label, _LABEL_CHARACTERS), row.per]) for row in data.rows]
+    labels = ["\n".join([*wrap(row.label, LABEL_CHARACTERS), row.per]) for row in data.rows]
     with mpl.rc_context(STYLE):
         figure, axes = _rows_figure(labels, lines_a_row=1.4)
         axes.axvline(0, color=FAINT, lw=0.8, zorder=0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,11 +12,22 @@ from matplotlib.figure import Figure
 from bayes_coprod.estimands.summarise import IntervalKind
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.report.data import Curve, CurveFigure, ShiftFigure
-from bayes_coprod.report.figures import COLOURS, FAINT, STYLE, WIDTH, InlineFigure
+from bayes_coprod.report.figures import (
+    COLOURS,
+    FAINT,
+    LABEL_CHARACTERS,
+    STYLE,
+    WIDTH,
+    InlineFigure,
+)
 from bayes_coprod.report.intervals import choose_interval
 from bayes_coprod.report.items import collect_curves, collect_shifts
 
 _MARKERS = "ovsD^Pp"
+_UPRIGHT = 6
+"""Countries whose names stand side by side."""
+_LINE = 6.5
+"""Height of a label, in per cent of answers."""
 
 
 def plot_shifts(fit: Fit) -> Figure:
@@ -71,7 +84,9 @@ def draw_shifts(data: ShiftFigure) -> Figure:
     largest = max(0.5, float(abs(shifts).max()))
     size = 150 * abs(shifts) / largest  # area in proportion to the shift
     with mpl.rc_context(STYLE):
-        figure = InlineFigure(figsize=(WIDTH, 0.24 * len(data.items) + 1.3), layout="constrained")
+        labels = ["\n".join(wrap(item, LABEL_CHARACTERS)) for item in data.items]
+        height = 0.16 * sum(label.count("\n") + 1.7 for label in labels) + 1.1
+        figure = InlineFigure(figsize=(WIDTH, height), layout="constrained")
         axes = figure.subplots()
         for rarer, colour, face in ((True, COLOURS[1], COLOURS[1]), (False, COLOURS[0], "white")):
             at = (shifts > 0) == rarer
@@ -82,12 +97,18 @@ def draw_shifts(data: ShiftFigure) -> Figure:
         axes.scatter(
             column[ringed], row[ringed], s=330, facecolor="none", edgecolor="#222222", linewidth=1.5
         )
-        axes.set_xticks(range(len(data.countries)), data.countries, rotation=30, ha="left")
-        axes.set_yticks(range(len(data.items)), data.items)
+        many = len(data.countries) > _UPRIGHT
+        axes.set_xticks(
+            range(len(data.countries)),
+            data.countries if many else [country.replace(" ", "\n") for country in data.countries],
+            rotation=90 if many else 0,
+            fontsize=8,
+        )
+        axes.set_yticks(range(len(data.items)), labels)
         axes.xaxis.tick_top()
         axes.set_xlim(-0.6, len(data.countries) - 0.4)
         axes.set_ylim(len(data.items) - 0.4, -0.6)
-        axes.set_xlabel(f"largest dot: {largest:.1f} logits")
+        axes.set_xlabel(f"a dot of full size: {largest:.1f} logits")
         axes.grid(color="#eeeeee", zorder=0)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
@@ -102,21 +123,33 @@ def draw_curves(data: CurveFigure) -> Figure:
         is_text = isinstance(data.values[0], str)
         x = np.arange(len(data.values)) if is_text else np.array(data.values, dtype=float)
         for axes, (form, curves) in zip(panels, data.panels, strict=True):
-            for j, curve in enumerate(curves):
-                _draw_curve(axes, x, curve, j, len(curves))
+            ends = _apart([curve.shares[-1].mean for curve in curves])
+            for j, (curve, end) in enumerate(zip(curves, ends, strict=True)):
+                _draw_curve(axes, x, curve, j, len(curves), end)
             axes.set_title(form, fontsize=9, fontweight="bold", loc="left")
-            axes.set_xlabel(data.driver, fontsize=8)
             if is_text:
                 axes.set_xticks(x, data.values)
             left, right = x[0], x[-1]
             axes.set_xlim(left - 0.05 * (right - left), right + 0.45 * (right - left))
             axes.spines[["top", "right"]].set_visible(False)
+        figure.supxlabel(data.driver, fontsize=9)
         panels[0].set_ylim(0, 100)
         panels[0].set_ylabel("Per cent of answers")
     return figure
 
 
-def _draw_curve(axes: Axes, x: np.ndarray, curve: Curve, position: int, n: int) -> None:
+def _apart(heights: list[float]) -> list[float]:
+    """Move labels apart that would lie on each other, in per cent."""
+    out = np.array(heights)
+    order = np.argsort(out)
+    for below, above in zip(order, order[1:], strict=False):
+        out[above] = max(out[above], out[below] + _LINE)
+    return [float(value) for value in out]
+
+
+def _draw_curve(
+    axes: Axes, x: np.ndarray, curve: Curve, position: int, n: int, label_at: float
+) -> None:
     """One answer's share with its band, named at its end; darker is higher."""
     shade = 0.65 * (1 - position / max(n - 1, 1))
     base = np.array(mpl.colors.to_rgb(COLOURS[0]))
@@ -128,6 +161,6 @@ def _draw_curve(axes: Axes, x: np.ndarray, curve: Curve, position: int, n: int) 
     )  # fmt: skip
     axes.plot(x, mean, color=colour, marker=_MARKERS[position % len(_MARKERS)], markersize=3.5)
     axes.annotate(
-        curve.label, (x[-1], mean[-1]), xytext=(6, 0), textcoords="offset points", va="center",
+        curve.label, (x[-1], label_at), xytext=(6, 0), textcoords="offset points", va="center",
         fontsize=8, color=FAINT if shade > 0.6 else colour,
     )  # fmt: skip

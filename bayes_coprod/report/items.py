@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import xarray as xr
 
 from bayes_coprod import names
 from bayes_coprod.diagnostics.items import SHIFT_LIMIT, SHIFT_PROBABILITY
 from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.estimands.drivers import ASSOCIATION, category_curves
 from bayes_coprod.inference.fit import Fit
-from bayes_coprod.model.coding import chosen_drivers
 from bayes_coprod.report import words
 from bayes_coprod.report.about import prior_interval
 from bayes_coprod.report.data import (
@@ -140,15 +138,6 @@ def collect_shifts(fit: Fit) -> ShiftFigure:
         f"{SHIFT_LIMIT} logits with probability above {SHIFT_PROBABILITY}.",
         alt=f"A grid of items by countries; shifts beyond {SHIFT_LIMIT} logits: {said}.",
     )
-
-
-def strongest_driver(fit: Fit, effects: xr.DataArray) -> str:
-    """Driver with the largest association in any form, as it is quoted."""
-    mean = abs(effects.mean(DRAWS))
-    largest = mean.max([dim for dim in mean.dims if dim != names.DRIVER])
-    step = str(largest[names.DRIVER].values[largest.values.argmax()])
-    drivers = [driver.name for driver in chosen_drivers(fit.design, fit.codebook.drivers)]
-    return next(name for name in drivers if step == name or step.startswith(f"{name}: "))
 
 
 def collect_curves(fit: Fit, choice: IntervalChoice, driver: str) -> CurveFigure:
