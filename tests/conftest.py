@@ -91,6 +91,14 @@ def index_spec():
 
 
 @pytest.fixture
+def items_spec():
+    """Specifications of the items model: the stated keys, defaults for the rest."""
+    from bayes_coprod.model.spec import load_model
+
+    return lambda **content: load_model({"name": "test", "likelihood": "items", **content})
+
+
+@pytest.fixture
 def random_fit(index_spec):
     """Fits whose draws are plain random numbers in the right shapes: no sampling."""
     from bayes_coprod.inference.fit import Fit
@@ -141,6 +149,14 @@ def fit(five):
     from bayes_coprod.inference.sample import fit_model
 
     return fit_model("index", five, draws=500, tune=300, progressbar=False)
+
+
+@pytest.fixture(scope="session")
+def items_fit(five):
+    """The shipped items model, fitted to the five nations with few draws."""
+    from bayes_coprod.inference.sample import fit_model
+
+    return fit_model("items", five, draws=400, tune=100, progressbar=False)
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,26 @@
-"""Citizens with a known integral, for all that integrates over them."""
+"""What several tests of the model look through: citizens to integrate over, and coordinates."""
 
 import numpy as np
+import pytensor
 import pytensor.tensor as pt
 import pytest
+from pytensor.compile.mode import Mode
+from scipy import stats
 from scipy.special import expit, logsumexp
 
+from bayes_coprod.model.build import named_quantities
 from bayes_coprod.model.grid_op import GridIntegral
 from bayes_coprod.model.items import log_interval
 from bayes_coprod.model.quadrature import log_marginal, place_nodes
 
+PY = Mode("py", "fast_compile")
+FROZEN = {
+    "normal": stats.norm,
+    "half_normal": lambda sd: stats.halfnorm(scale=sd),
+    "exponential": lambda rate: stats.expon(scale=1 / rate),
+    "log_normal": lambda mean, sd: stats.lognorm(sd, scale=np.exp(mean)),
+    "uniform": lambda low, high: stats.uniform(low, high - low),
+}
 N_COUNTRIES = 2
 
 
@@ -158,6 +170,73 @@ class Problem:
         return GridIntegral(nodes, self.x, self.answer, self.country, self.n_categories, self.form)
 
 
+class Coordinates:
+    """A model seen from its sampling coordinates, one flat vector."""
+
+    def __init__(self, model):
+        self.model = model
+        start = model.initial_point()
+        self.shapes = {name: np.shape(start[name]) for name in start}
+        self.log_density = model.compile_logp(mode=PY)
+        self.names = named_quantities(model)
+        variables = [model[name] for name in self.names]
+        rvs = list(model.free_RVs)
+        self.outputs = pytensor.function(
+            model.value_vars,
+            model.replace_rvs_by_values([*variables, *rvs]),
+            mode=PY,
+            on_unused_input="ignore",
+        )
+
+    @property
+    def size(self):
+        return sum(int(np.prod(shape)) for shape in self.shapes.values())
+
+    def point(self, vector):
+        ends = np.cumsum([int(np.prod(shape)) for shape in self.shapes.values()])[:-1]
+        parts = np.split(vector, ends)
+        return {
+            name: part.reshape(shape)
+            for part, (name, shape) in zip(parts, self.shapes.items(), strict=True)
+        }
+
+    def evaluate(self, vector):
+        """Named quantities, and the model's random variables on their own scale."""
+        point = self.point(vector)
+        values = self.outputs(*(point[variable.name] for variable in self.model.value_vars))
+        k = len(self.names)
+        free = [variable.name for variable in self.model.free_RVs]
+        return (
+            dict(zip(self.names, values[:k], strict=True)),
+            dict(zip(free, values[k:], strict=True)),
+        )
+
+
+def _log_jacobian(function, at, step=1e-5):
+    """Log determinant of the derivative of one vector by another, by central differences."""
+    columns = [
+        (function(at + step * unit) - function(at - step * unit)) / (2 * step)
+        for unit in np.eye(len(at))
+    ]
+    return np.linalg.slogdet(np.array(columns))[1]
+
+
 @pytest.fixture(scope="session")
 def make_problem():
     return Problem
+
+
+@pytest.fixture(scope="session")
+def coordinates_of():
+    return Coordinates
+
+
+@pytest.fixture(scope="session")
+def log_jacobian():
+    return _log_jacobian
+
+
+@pytest.fixture(scope="session")
+def frozen():
+    """A prior's distribution in SciPy."""
+    return lambda prior: FROZEN[prior.family](*prior.arguments)

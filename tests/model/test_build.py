@@ -9,7 +9,6 @@ which no other parameter depends on.
 from itertools import combinations
 
 import numpy as np
-import pytensor
 import pytest
 from pytensor.compile.mode import Mode
 from scipy import stats
@@ -23,13 +22,6 @@ from bayes_coprod.model.varying import zero_sum_contrasts
 from bayes_coprod.survey.read import read_survey
 
 PY = Mode("py", "fast_compile")
-FROZEN = {
-    "normal": stats.norm,
-    "half_normal": lambda sd: stats.halfnorm(scale=sd),
-    "exponential": lambda rate: stats.expon(scale=1 / rate),
-    "log_normal": lambda mean, sd: stats.lognorm(sd, scale=np.exp(mean)),
-    "uniform": lambda low, high: stats.uniform(low, high - low),
-}
 
 
 def make_evidence(spec, design, n_varying, rng):
@@ -45,48 +37,6 @@ def make_whitening(design, rng):
     n = design["y"].shape[1] * (1 + design.sizes["coefficient"])
     factor = np.tril(rng.normal(0, 0.1, (n, n)), -1) + np.diag(rng.uniform(0.5, 2, n))
     return Whitening(rng.normal(0, 0.2, n), factor)
-
-
-class Coordinates:
-    """A model seen from its sampling coordinates, one flat vector."""
-
-    def __init__(self, model):
-        self.model = model
-        start = model.initial_point()
-        self.shapes = {name: np.shape(start[name]) for name in start}
-        self.log_density = model.compile_logp(mode=PY)
-        self.names = named_quantities(model)
-        variables = [model[name] for name in self.names]
-        rvs = list(model.free_RVs)
-        self.outputs = pytensor.function(
-            model.value_vars,
-            model.replace_rvs_by_values([*variables, *rvs]),
-            mode=PY,
-            on_unused_input="ignore",
-        )
-
-    @property
-    def size(self):
-        return sum(int(np.prod(shape)) for shape in self.shapes.values())
-
-    def point(self, vector):
-        ends = np.cumsum([int(np.prod(shape)) for shape in self.shapes.values()])[:-1]
-        parts = np.split(vector, ends)
-        return {
-            name: part.reshape(shape)
-            for part, (name, shape) in zip(parts, self.shapes.items(), strict=True)
-        }
-
-    def evaluate(self, vector):
-        """Named quantities, and the model's random variables on their own scale."""
-        point = self.point(vector)
-        values = self.outputs(*(point[variable.name] for variable in self.model.value_vars))
-        k = len(self.names)
-        free = [variable.name for variable in self.model.free_RVs]
-        return (
-            dict(zip(self.names, values[:k], strict=True)),
-            dict(zip(free, values[k:], strict=True)),
-        )
 
 
 def slopes(named):
@@ -120,12 +70,12 @@ def auxiliary_centre(evidence, columns, tau_of, named, free):
     return centre, prior.logpdf(centre).sum()
 
 
-def log_prior(spec, stated, tau_of):
+def log_prior(spec, stated, tau_of, frozen):
     total = 0.0
     for name in ("intercept", "beta", "residual_sd", "tau_intercept", "tau"):
         if name in stated:
             prior = spec.priors[name]
-            total += FROZEN[prior.family](*prior.arguments).logpdf(stated[name]).sum()
+            total += frozen(prior).logpdf(stated[name]).sum()
     if spec.pooling == "partial":
         total += stats.norm(0, stated["tau_intercept"]).logpdf(stated["gamma_intercept"]).sum()
         if stated["gamma"].size:
@@ -181,15 +131,6 @@ def log_likelihood(spec, design, named):
     return total
 
 
-def log_jacobian(function, at, step=1e-5):
-    """Log determinant of the derivative of one vector by another, by central differences."""
-    columns = [
-        (function(at + step * unit) - function(at - step * unit)) / (2 * step)
-        for unit in np.eye(len(at))
-    ]
-    return np.linalg.slogdet(np.array(columns))[1]
-
-
 OTHER = {
     "intercept": "normal(0.3, 2)",
     "beta": "normal(-0.2, 0.4)",
@@ -218,7 +159,9 @@ CASES = {
 
 @pytest.mark.parametrize("whitened", [False, True])
 @pytest.mark.parametrize("case", CASES)
-def test_density_is_priors_times_likelihood_times_jacobian(case, whitened, small, index_spec, rng):
+def test_density_is_priors_times_likelihood_times_jacobian(
+    case, whitened, small, index_spec, rng, coordinates_of, log_jacobian, frozen
+):
     spec = index_spec(**CASES[case])
     design = make_design(small, spec)
     driver_of = [str(label).split(":")[0] for label in design["coefficient"].values]
@@ -231,7 +174,7 @@ def test_density_is_priors_times_likelihood_times_jacobian(case, whitened, small
     tau_of = [order.index(driver_of[p]) for p in columns]
     evidence = make_evidence(spec, design, len(columns), rng)
     pilot = Pilot(evidence, make_whitening(design, rng) if whitened else None)
-    coordinates = Coordinates(build_model(spec, small.codebook, design, pilot))
+    coordinates = coordinates_of(build_model(spec, small.codebook, design, pilot))
 
     def parameters(vector):
         named, free = coordinates.evaluate(vector)
@@ -244,7 +187,7 @@ def test_density_is_priors_times_likelihood_times_jacobian(case, whitened, small
     named, free = coordinates.evaluate(vector)
     assert len(parameters(vector)) == coordinates.size
     expected = (
-        log_prior(spec, stated_parameters(spec, columns, named), tau_of)
+        log_prior(spec, stated_parameters(spec, columns, named), tau_of, frozen)
         + log_likelihood(spec, design, named)
         + log_jacobian(parameters, vector)
     )
@@ -287,7 +230,7 @@ def test_quantities_bear_the_surveys_labels(small, index_spec):
 
 
 def test_permuting_countries_leaves_the_density_unchanged(
-    small_frame, small_book, small, index_spec, rng
+    small_frame, small_book, small, index_spec, rng, coordinates_of
 ):
     spec = index_spec(parametrisation="non_centred")
     order = [2, 0, 1]
@@ -300,7 +243,7 @@ def test_permuting_countries_leaves_the_density_unchanged(
         build_model(spec, survey.codebook, make_design(survey, spec))
         for survey in (small, permuted)
     )
-    coordinates = Coordinates(first)
+    coordinates = coordinates_of(first)
     _, draw = coordinates.evaluate(rng.normal(size=coordinates.size))
     contrasts = zero_sum_contrasts(3)
     # d = H' z, permuted, and back to contrasts: z' = H P H' z
@@ -312,7 +255,7 @@ def test_permuting_countries_leaves_the_density_unchanged(
 
 
 def test_permuting_countries_leaves_the_informed_density_unchanged(
-    small_frame, small_book, small, index_spec, rng
+    small_frame, small_book, small, index_spec, rng, coordinates_of
 ):
     spec = index_spec()
     order = [2, 0, 1]
@@ -322,7 +265,7 @@ def test_permuting_countries_leaves_the_informed_density_unchanged(
         design = make_design(survey, spec)
         pilot = fit_pilot(spec, survey.codebook, design)
         models.append(build_model(spec, survey.codebook, design, pilot))
-    coordinates = Coordinates(models[0])
+    coordinates = coordinates_of(models[0])
     _, draw = coordinates.evaluate(rng.normal(size=coordinates.size))
     turned = draw | {"z_b": draw["z_b"][order]}
     assert log_density_at(models[1], turned) == pytest.approx(
@@ -331,7 +274,7 @@ def test_permuting_countries_leaves_the_informed_density_unchanged(
 
 
 def test_permuting_citizens_leaves_the_density_unchanged(
-    small_frame, small_book, small, index_spec, rng
+    small_frame, small_book, small, index_spec, rng, coordinates_of
 ):
     shuffled = read_survey(small_frame.sample(frac=1, random_state=rng), small_book)
     spec = index_spec()
@@ -339,9 +282,9 @@ def test_permuting_citizens_leaves_the_density_unchanged(
         build_model(spec, survey.codebook, make_design(survey, spec))
         for survey in (small, shuffled)
     )
-    coordinates = Coordinates(first)
+    coordinates = coordinates_of(first)
     vector = rng.normal(size=coordinates.size)
-    at = Coordinates(second).log_density(coordinates.point(vector))
+    at = coordinates_of(second).log_density(coordinates.point(vector))
     assert at == pytest.approx(coordinates.log_density(coordinates.point(vector)), rel=1e-12)
 
 
