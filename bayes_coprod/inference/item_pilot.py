@@ -96,14 +96,15 @@ def fit_item_pilot(spec: ModelSpec, design: xr.Dataset, drivers: tuple[Driver, .
         if not found.success:
             problem = "The pilot found no mode."
         nodes = _place(spec, design, coordinates, at, nodes)
+    informed = spec.pooling == "partial" and spec.parametrisation == "informed"
+    if not informed and spec.pooling != "complete":
+        return Pilot(nodes=nodes, problem=problem)
     gradient_at = _compile(spec, design, coordinates, nodes)
     try:
         evidence, whitening = _information(gradient_at, at, coordinates)
     except LinAlgError:
         return Pilot(nodes=nodes, problem="The pilot's information matrix is not positive.")
-    if spec.pooling != "partial" or spec.parametrisation != "informed":
-        return Pilot(nodes=nodes, problem=problem)
-    return Pilot(evidence, whitening, nodes, problem)
+    return Pilot(evidence if informed else None, whitening, nodes, problem)
 
 
 def _coordinates(spec: ModelSpec, design: xr.Dataset, drivers: tuple[Driver, ...]) -> _Coordinates:
@@ -221,15 +222,17 @@ def _information(
         step[positions] = _STEP
         return (gradient_at(at + step)[1] - gradient_at(at - step)[1]) / (2 * _STEP)
 
-    own = np.stack([column(np.arange(n) * k + j)[: n * k] for j in range(k)], axis=-1)
+    own = np.empty((n * k, k))
+    for j in range(k):
+        own[:, j] = column(np.arange(n) * k + j)[: n * k]
     a = own.reshape(n, k, k)
     a = (a + a.transpose(0, 2, 1)) / 2
     by_common = np.stack([column(np.array([n * k + j])) for j in range(m)], axis=-1)
     b, s = by_common[: n * k].reshape(n, k, m), by_common[n * k :]
-    own_variance = np.stack([cho_solve(cho_factor(block), np.eye(k)) for block in a])
+    own_variance = np.stack([_inverse(block) for block in a])
     to_common = own_variance @ b  # (country, own, common)
     schur = (s + s.T) / 2 - np.einsum("cki,ckj->ij", b, to_common)
-    common_variance = cho_solve(cho_factor(schur), np.eye(m))
+    common_variance = _inverse(schur)
 
     mean_to_common = to_common.mean(axis=0)
     mean_variance = own_variance.sum(axis=0) / n**2
@@ -248,3 +251,8 @@ def _information(
         Evidence(at[: n * k].reshape(n, k), 1 / np.diagonal(own_variance, axis1=1, axis2=2).copy()),
         Whitening(centre[order], cholesky(joint[np.ix_(order, order)], lower=True)),
     )
+
+
+def _inverse(matrix: np.ndarray) -> np.ndarray:
+    """Inverse of a positive definite matrix; refuses any other."""
+    return cho_solve(cho_factor(matrix), np.eye(len(matrix))) if matrix.size else matrix

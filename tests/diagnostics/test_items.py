@@ -1,0 +1,68 @@
+"""Checks of the items model: each passes a good fit, and none passes a bad one."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import bayes_coprod as bc
+from bayes_coprod.model.pilot import pilot_dataset
+from bayes_coprod.model.quadrature import Nodes
+
+
+def finding(fit, check):
+    (found,) = [f for f in bc.check_fit(fit) if f.check == check]
+    return found
+
+
+@pytest.fixture
+def altered():
+    """The same fit with another pilot, or with other draws."""
+
+    def make(fit, pilot=None, **variables):
+        tree = fit.tree.copy()
+        tree["posterior"] = xr.DataTree(fit.posterior.assign(variables))
+        if pilot is not None:
+            tree["pilot"] = xr.DataTree(pilot_dataset(pilot))
+        return replace(fit, tree=tree)
+
+    return make
+
+
+def test_a_good_fit_passes(items_fit):
+    assert {f.status for f in bc.check_fit(items_fit)} == {"pass"}
+
+
+def test_a_grid_that_is_too_narrow_fails(items_fit, altered):
+    nodes = items_fit.pilot.nodes
+    narrow = Nodes(nodes.place, nodes.spacing, tuple(n // 2 for n in nodes.n_nodes))
+    found = finding(altered(items_fit, replace(items_fit.pilot, nodes=narrow)), "quadrature")
+    assert found.status == "fail"
+    assert "dense" in found.remedy
+
+
+def test_a_grid_that_is_too_coarse_fails(items_fit, altered):
+    nodes = items_fit.pilot.nodes
+    coarse = Nodes(np.round(nodes.place / (3 * nodes.spacing)) * 3 * nodes.spacing,
+                   3 * nodes.spacing, nodes.n_nodes)  # fmt: skip
+    found = finding(altered(items_fit, replace(items_fit.pilot, nodes=coarse)), "quadrature")
+    assert found.status in ("fail", "unknown")
+
+
+def test_a_problem_of_the_pilot_is_said(items_fit, altered):
+    fit = altered(items_fit, replace(items_fit.pilot, problem="The pilot found no mode."))
+    assert finding(fit, "pilot").status == "warn"
+    assert finding(fit, "pilot").message == "The pilot found no mode."
+
+
+def test_a_shift_beyond_the_limit_is_named(items_fit, altered):
+    shift = items_fit.posterior["shift"].copy()
+    shift.loc[{"country": "Denmark", "item": "recycle"}] -= 1.0
+    found = finding(altered(items_fit, shift=shift), "comparability")
+    assert found.status == "warn"
+    assert found.where.startswith("recycle in Denmark (-1.")
+
+
+def test_an_index_fit_has_no_such_checks(fit):
+    assert {f.check for f in bc.check_fit(fit)}.isdisjoint({"quadrature", "comparability", "pilot"})
