@@ -13,6 +13,8 @@ from bayes_coprod.model.quadrature import finer
 
 QUADRATURE_PASS, QUADRATURE_FAIL = 0.01, 0.1
 """Error of the log density of all citizens together."""
+CLOSE = 0.8
+"""Prior SD in distances of the nodes, below which they do not resolve it."""
 SHIFT_LIMIT, SHIFT_PROBABILITY = 0.5, 0.9
 """A shift of thresholds, in logits, that is reported if it is exceeded with this probability."""
 _NAMED = 5
@@ -72,7 +74,21 @@ def _check_quadrature(fit: Fit) -> Finding:
         QUADRATURE_PASS,
         f"The integral over citizens ({rule} nodes) errs by {error:.1e} in the log density; the "
         f"prior's narrowest SD among the draws is {ratio:.1f} of the nodes' distance.",
-        "" if status == "pass" else 'Fit again with quadrature = "dense" under [sampler].',
+        "" if status == "pass" else _remedy(nodes.is_grid, ratio),
+    )
+
+
+def _remedy(is_grid: bool, ratio: float) -> str:
+    if ratio < CLOSE:
+        return (
+            "The data cannot tell citizens' SD from 0, or their correlation from 1: a form's items "
+            "have little in common, or the forms are one. Fit the forms as one or fewer items, or "
+            'keep sigma away from 0 by its prior, such as sigma = "log_normal(0, 0.5)".'
+        )
+    return (
+        'Fit again with quadrature = "dense" under [sampler].'
+        if is_grid
+        else "Fit again with another random_seed or fewer items."
     )
 
 

@@ -31,6 +31,8 @@ from bayes_coprod.survey.entries import Driver
 
 _PRIOR_SD = 4.0
 """Of a place of a contrast between items, or a level; slopes have 1."""
+_FAR_OUT = 3.0
+"""SDs from the mode that the nodes have to resolve."""
 _STEP = 1e-4
 """In differences of the gradient."""
 
@@ -96,15 +98,15 @@ def fit_item_pilot(spec: ModelSpec, design: xr.Dataset, drivers: tuple[Driver, .
         if not found.success:
             problem = "The pilot found no mode."
         nodes = _place(spec, design, coordinates, at, nodes)
-    informed = spec.pooling == "partial" and spec.parametrisation == "informed"
-    if not informed and spec.pooling != "complete":
-        return Pilot(nodes=nodes, problem=problem)
     gradient_at = _compile(spec, design, coordinates, nodes)
     try:
         evidence, whitening = _information(gradient_at, at, coordinates)
     except LinAlgError:
         return Pilot(nodes=nodes, problem="The pilot's information matrix is not positive.")
-    return Pilot(evidence if informed else None, whitening, nodes, problem)
+    nodes = _place(spec, design, coordinates, at, nodes, whitening)
+    if spec.pooling == "partial" and spec.parametrisation == "informed":
+        return Pilot(evidence, whitening, nodes, problem)
+    return Pilot(None, whitening if spec.pooling == "complete" else None, nodes, problem)
 
 
 def _coordinates(spec: ModelSpec, design: xr.Dataset, drivers: tuple[Driver, ...]) -> _Coordinates:
@@ -181,9 +183,17 @@ def _compile(
 
 
 def _place(
-    spec: ModelSpec, design: xr.Dataset, coordinates: _Coordinates, at: np.ndarray, nodes: Nodes
+    spec: ModelSpec,
+    design: xr.Dataset,
+    coordinates: _Coordinates,
+    at: np.ndarray,
+    nodes: Nodes,
+    whitening: Whitening | None = None,
 ) -> Nodes:
-    """Place nodes where the citizens' propensities lie at the given parameters."""
+    """Place nodes where the citizens' propensities lie at the given parameters.
+
+    With a whitening the nodes also resolve the priors of the deviations that the sampler may meet.
+    """
     fine = Nodes(nodes.place, nodes.spacing / 2, tuple(min(4 * n, 256) for n in nodes.n_nodes))
     integral = make_integral(design, fine)
     point = pt.as_tensor(at)
@@ -204,9 +214,31 @@ def _place(
         product = ((u * step[0]) * ((v * step[1]) @ coupling.T)).sum(axis=1) / total
         variance = [b - a**2 for a, b in zip(first, second, strict=True)]
         correlation = (product - first[0] * first[1]) / np.sqrt(variance[0] * variance[1])
+    if whitening is not None:
+        sigma, rho = _narrowest(spec, design, coordinates, at, whitening)
     narrow = sigma * np.sqrt(2 * (1 - abs(float(rho))))
     nodes_at = [fine.at(f) for f in range(len(weights))]
     return place_nodes(weights, nodes_at, correlation, narrow, spec.sampler.quadrature)
+
+
+def _narrowest(
+    spec: ModelSpec,
+    design: xr.Dataset,
+    coordinates: _Coordinates,
+    at: np.ndarray,
+    whitening: Whitening,
+) -> tuple[np.ndarray, float]:
+    """Smallest SDs and strongest correlation of the deviations that are to be expected."""
+    n_rest = coordinates.n_rest
+    sd = np.sqrt((whitening.factor[-n_rest:] ** 2).sum(axis=1)) if n_rest else np.empty(0)
+    extremes = []
+    for direction in (-1, 1):
+        moved = at.copy()
+        moved[len(at) - n_rest :] += direction * _FAR_OUT * sd
+        parameters, _ = _graph(spec, design, coordinates, pt.as_tensor(moved))
+        extremes.append([v.eval(mode=AT_ONCE) for v in integrand(design, parameters)[2:]])
+    (sigma, rho), (_, other) = extremes
+    return sigma, max(float(rho), float(other), key=abs)
 
 
 def _information(

@@ -26,8 +26,9 @@ from bayes_coprod.model.spec import Gradient, ModelSpec, Sampler, load_model, ov
 from bayes_coprod.survey.read import Survey
 
 _COORDINATES = "coordinates"
-_TARGET_ACCEPT = 0.65
-"""The models' coordinates are close to independent normals: steps may be long."""
+_TARGET_ACCEPT = (0.65, 0.9)
+"""The models' coordinates are close to independent normals: steps may be long. Where the data leave
+too much open for that, draws diverge, and sampling begins again with shorter steps."""
 
 _STATS = {
     "diverging": "diverging",
@@ -107,23 +108,13 @@ def _sample(
 ) -> tuple[dict[str, np.ndarray], xr.Dataset]:
     """Draws of all the model's variables, (chain, draw, ...), and the sampler's statistics."""
     density = compile_density(graph) if settings.gradient == "jax" else None
-    running = nutpie.sample(
-        nutpie.compile_pymc_model(graph, backend="numba") if density is None else _model(density),
-        draws=settings.draws,
-        tune=settings.tune,
-        chains=settings.chains,
-        cores=settings.cores,
-        seed=settings.random_seed,
-        target_accept=_TARGET_ACCEPT,
-        save_warmup=False,
-        progress_bar=progressbar,
-        blocking=False,
+    compiled = (
+        nutpie.compile_pymc_model(graph, backend="numba") if density is None else _model(density)
     )
-    try:
-        sampled = running.wait()
-    except BaseException:  # an interrupted run must not pass for a finished one
-        running.cancel()
-        raise
+    for target_accept in _TARGET_ACCEPT:
+        sampled = _run(compiled, settings, progressbar, target_accept)
+        if not sampled["sample_stats"]["diverging"].any():
+            break
     stats = sampled["sample_stats"].to_dataset()
     drawn = sampled["posterior"].to_dataset()
     if density is None:
@@ -132,6 +123,31 @@ def _sample(
     flat = density.expand(coordinates.reshape(-1, coordinates.shape[-1]))
     shape = coordinates.shape[:2]
     return {name: v.reshape(*shape, *v.shape[1:]) for name, v in flat.items()}, stats
+
+
+def _run(
+    compiled: nutpie.compiled_pyfunc.PyFuncModel,
+    settings: Sampler,
+    progressbar: bool,
+    target_accept: float,
+) -> xr.DataTree:
+    running = nutpie.sample(
+        compiled,
+        draws=settings.draws,
+        tune=settings.tune,
+        chains=settings.chains,
+        cores=settings.cores,
+        seed=settings.random_seed,
+        target_accept=target_accept,
+        save_warmup=False,
+        progress_bar=progressbar,
+        blocking=False,
+    )
+    try:
+        return running.wait()
+    except BaseException:  # an interrupted run must not pass for a finished one
+        running.cancel()
+        raise
 
 
 def _model(density: Density) -> nutpie.compiled_pyfunc.PyFuncModel:

@@ -34,7 +34,10 @@ import pytensor.tensor as pt
 from pytensor.tensor import TensorVariable
 
 MOST_NODES = 128
-"""Nodes a form and citizen beyond which the grid is no longer worth it."""
+"""Nodes a form and citizen at most; a prior that needs more is not resolved, and a check says so."""
+
+_WORTH_IT = 64
+"""Nodes a form and citizen beyond which "auto" looks whether nodes of one's own need fewer."""
 
 _TAIL = 1e-7
 """Share of a citizen's posterior that may lie beyond the nodes, on either side."""
@@ -195,7 +198,7 @@ def place_nodes(
     Returns
     -------
     Nodes
-        On a grid if the rule says so, or is ``"auto"`` and `MOST_NODES` suffice.
+        On a grid, unless the rule is "dense", or "auto" and nodes of one's own are cheaper.
 
     Notes
     -----
@@ -211,12 +214,13 @@ def place_nodes(
         mean = (weight * node).sum(axis=1)
         sd = np.sqrt(np.maximum((weight * (node - mean[:, None]) ** 2).sum(axis=1), 1e-12))
         spacing = np.minimum(_SPACING * np.minimum(sd * shrink, narrow[f]), _LOGISTIC)
-        if rule != "dense":
-            spacing = np.full_like(spacing, spacing.min())
         below = np.cumsum(weight, axis=1)
         rows = np.arange(len(node))
         low = node[rows, np.maximum((below > _TAIL).argmax(axis=1) - 1, 0)]
         high = node[rows, np.minimum((below >= 1 - _TAIL).argmax(axis=1), node.shape[1] - 1)]
+        spacing = np.maximum(spacing, (high - low).max() / (MOST_NODES - 2))
+        if rule != "dense":
+            spacing = np.full_like(spacing, spacing.min())
         place = (low + high) / 2
         if rule != "dense":
             place = np.round(place / spacing) * spacing
@@ -224,10 +228,10 @@ def place_nodes(
         places.append(place)
         spacings.append(spacing)
         counts.append(int(np.ceil(((high - low) / spacing).max())) + 2)
-    if rule == "auto" and max(counts) > MOST_NODES:
-        return place_nodes(weights, at, correlation, narrow, "dense")
-    return Nodes(
-        np.stack(places, axis=1),
-        np.stack(spacings, axis=1),
-        tuple(counts),
-    )
+    nodes = Nodes(np.stack(places, axis=1), np.stack(spacings, axis=1), tuple(counts))
+    if rule == "auto" and max(counts) > _WORTH_IT:
+        own = place_nodes(weights, at, correlation, narrow, "dense")
+        # a node of one's own costs some thirty times as much
+        if 30 * np.prod(own.n_nodes) < np.prod(counts):
+            return own
+    return nodes
