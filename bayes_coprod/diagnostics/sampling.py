@@ -17,6 +17,7 @@ ESS_PASS, ESS_FAIL = 100, 50
 DIVERGENT_FAIL = 0.001
 E_BFMI_PASS, E_BFMI_FAIL = 0.3, 0.2
 LEAST_CHAINS = 4
+_ROUNDING = 1e-12
 
 
 def check_fit(fit: Fit) -> Findings:
@@ -39,7 +40,8 @@ def check_fit(fit: Fit) -> Findings:
     .. [1] Vehtari, Gelman, Simpson, Carpenter & Bürkner (2021), Rank-normalization, folding, and
        localization: An improved R-hat, Bayesian Analysis 16(2), 667-718.
     """
-    of_model = check_items(fit) if fit.spec.likelihood == "items" else []
+    integrates = fit.pilot is not None and fit.pilot.nodes is not None
+    of_model = check_items(fit) if integrates else []
     return Findings(
         [
             _check_r_hat(fit.posterior),
@@ -66,7 +68,7 @@ def _check_r_hat(posterior: xr.Dataset) -> Finding:
             f"It takes {LEAST_CHAINS} chains to tell; there are {posterior.sizes[names.CHAIN]}.",
             f"Fit with chains={LEAST_CHAINS} or more.",
         )
-    value, where = _extreme(azs.rhat(posterior), largest=True)
+    value, where = _extreme(_sampled(azs.rhat(posterior), posterior, -np.inf), largest=True)
     status = _status(value, R_HAT_PASS, R_HAT_FAIL)
     if status == "unknown":
         return _not_measured("R-hat", where, R_HAT_PASS)
@@ -88,7 +90,8 @@ def _check_r_hat(posterior: xr.Dataset) -> Finding:
 
 def _check_ess(posterior: xr.Dataset, method: str) -> Finding:
     chains = posterior.sizes[names.CHAIN]
-    value, where = _extreme(azs.ess(posterior, method=method), largest=False)
+    sizes = _sampled(azs.ess(posterior, method=method), posterior, np.inf)
+    value, where = _extreme(sizes, largest=False)
     status = _status(-value, -ESS_PASS * chains, -ESS_FAIL * chains)
     if status == "unknown":
         return _not_measured(f"{method} ESS", where, float(ESS_PASS * chains))
@@ -157,6 +160,20 @@ def _status(value: float, passes: float, fails: float) -> Status:
     if value <= passes:
         return "pass"
     return "fail" if value > fails else "warn"
+
+
+def _sampled(statistic: xr.Dataset, posterior: xr.Dataset, neutral: float) -> xr.Dataset:
+    """Neutralise what is constant because the model says so, such as a shift in a one-item form.
+
+    These are exactly 0, or the SD that is 1 by convention; a sampler that is stuck elsewhere has
+    constants too, but not these.
+    """
+    kept = statistic.copy()
+    for name, stated in (("b_intercept", 0.0), ("shift", 0.0), ("sigma", 1.0)):
+        if name in posterior:
+            away = abs(posterior[name] - stated).max((names.CHAIN, names.DRAW))
+            kept[name] = statistic[name].where(away > _ROUNDING, neutral)
+    return kept
 
 
 def _extreme(statistic: xr.Dataset, *, largest: bool) -> tuple[float, str]:

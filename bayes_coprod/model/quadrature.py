@@ -34,7 +34,7 @@ import pytensor.tensor as pt
 from pytensor.tensor import TensorVariable
 
 MOST_NODES = 128
-"""Nodes a form and citizen at most; a prior that needs more is not resolved, and a check says so."""
+"""Nodes a form and citizen; a prior that needs more is not resolved, and a check says so."""
 
 _WORTH_IT = 64
 """Nodes a form and citizen beyond which "auto" looks whether nodes of one's own need fewer."""

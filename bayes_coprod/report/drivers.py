@@ -156,7 +156,7 @@ def collect_drivers(
         )
     if sectors:
         pooled = pooled.isel({names.OUTCOME: pooled[names.SECTOR].isin([sector]).values})
-        forms = tuple(str(form) for form in effects[names.FORM].values)
+        forms = tuple(str(form) for form in pooled[names.FORM].values)
     dim = outcome_dim(fit.spec)
     ordered = pooled.transpose(*DRAWS, names.DRIVER, dim)
     intervals = choice.intervals(ordered)

@@ -51,16 +51,11 @@ def test_evidence_is_of_what_varies(small, pilot_of, content, n_varying, n_commo
     assert len(pilot.whitening.centre) == n_common
 
 
-NOTHING_VARIES = pytest.mark.xfail(
-    raises=ValueError, reason="the pilot stacks the columns of no coefficient"
-)
-
-
 @pytest.mark.parametrize(
     "content",
     [
         {"pooling": "none"},
-        pytest.param({"pooling": "complete"}, marks=NOTHING_VARIES),
+        {"pooling": "complete"},
         {"parametrisation": "centred"},
         {"parametrisation": "non_centred"},
     ],
