@@ -379,7 +379,7 @@ def test_fit_keeps_a_fit_with_the_settings_given(folder):
 
 
 def test_run_under_strict_minds_the_survey_as_well(folder):
-    typed = ("run", "gaps.csv", "-c", "book.toml", "--strict", "--draws", 300)
+    typed = ("run", "gaps.csv", "-c", "book.toml", "-m", "index", "--strict", "--draws", 300)
     code, out, err = type_in(folder, *typed)
     assert (code, err) == (1, "A check failed.\n")
     (failed,) = re.findall(r"^fail .*", out, re.MULTILINE)  # the sampler's checks did not

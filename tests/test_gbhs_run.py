@@ -19,7 +19,7 @@ SCORE = {"Never": 0, "Rarely": 100 / 3, "Occasionally": 200 / 3, "Frequently": 1
 @pytest.fixture(scope="module")
 def ran(gbhs_file, tmp_path_factory):
     folder = tmp_path_factory.mktemp("gbhs")
-    arguments = ["run", gbhs_file, "--codebook", CODEBOOK, "--draws", "300", "--strict"]
+    arguments = ["run", gbhs_file, "-c", CODEBOOK, "-m", "index", "--draws", "300", "--strict"]
     outcome = subprocess.run(
         [sys.executable, "-m", "bayes_coprod", *arguments],
         cwd=folder,

@@ -9,7 +9,7 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import xarray as xr
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, cholesky
+from scipy.linalg import LinAlgError, block_diag, cho_factor, cho_solve, cholesky
 from scipy.optimize import minimize
 
 from bayes_coprod import names
@@ -91,11 +91,11 @@ def fit_item_pilot(spec: ModelSpec, design: xr.Dataset, drivers: tuple[Driver, .
         gradient_at = _compile(spec, design, coordinates, nodes)
         found = minimize(
             gradient_at, at, jac=True, method="L-BFGS-B",
-            options={"maxiter": 500, "maxcor": 30, "ftol": tolerance},
+            options={"maxiter": 2000, "maxcor": 30, "ftol": tolerance},
         )  # fmt: skip
         if np.isfinite(found.fun):
             at = found.x
-        if not found.success:
+        if not found.success and tolerance < 1e-5:
             problem = "The pilot found no mode."
         nodes = _place(spec, design, coordinates, at, nodes)
     gradient_at = _compile(spec, design, coordinates, nodes)
@@ -266,21 +266,22 @@ def _information(
     schur = (s + s.T) / 2 - np.einsum("cki,ckj->ij", b, to_common)
     common_variance = _inverse(schur)
 
-    mean_to_common = to_common.mean(axis=0)
-    mean_variance = own_variance.sum(axis=0) / n**2
-    mean_variance += mean_to_common @ common_variance @ mean_to_common.T
-    cross = -mean_to_common @ common_variance
-    joint = np.block([[mean_variance, cross], [cross.T, common_variance]])
+    # given the common coordinates; countries differ by more than the data's noise, and that much
+    # their mean stands open besides
+    estimate = at[: n * k].reshape(n, k)
+    noise = np.diagonal(own_variance, axis1=1, axis2=2)
+    between = np.maximum(estimate.var(axis=0, ddof=1) - noise.mean(axis=0), 0.0)
+    mean_variance = own_variance.sum(axis=0) / n**2 + np.diag(between) / n
     # centres of varying coefficients come in SDs, the others in their own units
-    unit = np.r_[np.sqrt(np.diag(mean_variance)), np.ones(m)]
-    joint = joint / np.outer(unit, unit)
+    unit = np.sqrt(np.diag(mean_variance))
+    joint = block_diag(mean_variance / np.outer(unit, unit), common_variance)
     varies = coordinates.varies
     order = np.argsort(
         [*np.flatnonzero(varies), *np.flatnonzero(~varies), *range(len(varies), k + m)]
     )
     centre = np.r_[np.zeros(k), at[n * k :]]
     return (
-        Evidence(at[: n * k].reshape(n, k), 1 / np.diagonal(own_variance, axis1=1, axis2=2).copy()),
+        Evidence(estimate + to_common @ at[n * k :], 1 / noise, -to_common),
         Whitening(centre[order], cholesky(joint[np.ix_(order, order)], lower=True)),
     )
 

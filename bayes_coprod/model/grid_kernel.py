@@ -19,6 +19,8 @@ import numba
 import numpy as np
 
 _LOG_2_PI = math.log(2 * math.pi)
+_HUGE = 1e147
+"""Largest factor of a form: the product of two is finite; the other one is 0 so far out."""
 _BLOCK = 128
 """Citizens at a time: what is computed of them stays in the processor's nearest memory."""
 
@@ -99,13 +101,16 @@ def probability_above(kappa: np.ndarray, scale: Scale, grid: np.ndarray) -> np.n
 
 
 @_compiled
-def category_probabilities(kappa: np.ndarray, above: np.ndarray, scale: Scale) -> np.ndarray:
+def category_probabilities(
+    kappa: np.ndarray, above: np.ndarray, scale: Scale, grid: np.ndarray
+) -> np.ndarray:
     """Probability of each category, (country, category of the form, grid node).
 
     P(between a and b) = logistic(theta - a) logistic(b - theta) (1 - exp(a - b)): no difference of
     two logistics.
     """
     n = len(scale.threshold)
+    falls = math.exp(grid[0] - grid[1])
     out = np.ones((len(kappa), scale.category_below[-1] + 2, above.shape[2]))
     for c in range(len(kappa)):
         for t in range(n):
@@ -114,9 +119,11 @@ def category_probabilities(kappa: np.ndarray, above: np.ndarray, scale: Scale) -
             if not scale.is_last[t]:
                 lower, upper = scale.threshold[t], scale.threshold[t + 1]
                 factor = -math.expm1(kappa[c, lower] - kappa[c, upper])
+            odds = math.exp(min(kappa[c, scale.threshold[t]] - grid[0], 700.0))
             for q in range(above.shape[2]):
-                out[c, below, q] *= 1 - above[c, t, q]
+                out[c, below, q] *= odds * above[c, t, q]
                 out[c, below + 1, q] = above[c, t, q] * factor
+                odds *= falls
     return out
 
 
@@ -201,12 +208,12 @@ def _weigh(
     power[n_nodes // 2] = 1.0
     for j in range(n_nodes // 2 + 1, n_nodes):
         for b in range(n):
-            power[j, b] = power[j - 1, b] * ratio[b]
+            power[j, b] = min(power[j - 1, b] * ratio[b], _HUGE)
     for b in range(n):
         ratio[b] = 1 / ratio[b]
     for j in range(n_nodes // 2 - 1, -1, -1):
         for b in range(n):
-            power[j, b] = power[j + 1, b] * ratio[b]
+            power[j, b] = min(power[j + 1, b] * ratio[b], _HUGE)
     n_groups = side.row.shape[1]
     for b in range(n):
         u, a, row = out[b], side.first[start + b], side.row[start + b]
@@ -294,7 +301,7 @@ def integrate_one(
     """
     n, n_nodes = len(mu), side.n_nodes
     above = probability_above(kappa, side.scale, side.grid)
-    table = category_probabilities(kappa, above, side.scale)
+    table = category_probabilities(kappa, above, side.scale, side.grid)
     products = pattern_products(table, side)
     by_row = np.zeros_like(products)
     precision = 1 / (sigma[0] * sigma[0])
@@ -367,8 +374,8 @@ def integrate_two(
         probability_above(kappa, side_1.scale, side_1.grid),
         probability_above(kappa, side_2.scale, side_2.grid),
     )
-    table_1 = category_probabilities(kappa, above_1, side_1.scale)
-    table_2 = category_probabilities(kappa, above_2, side_2.scale)
+    table_1 = category_probabilities(kappa, above_1, side_1.scale, side_1.grid)
+    table_2 = category_probabilities(kappa, above_2, side_2.scale, side_2.grid)
     products_1, products_2 = pattern_products(table_1, side_1), pattern_products(table_2, side_2)
     by_row_1, by_row_2 = np.zeros_like(products_1), np.zeros_like(products_2)
     precision, gauss_1, gauss_2, coupling = coupling_of(sigma, rho, side_1, side_2)
@@ -449,7 +456,7 @@ def integrate_two(
 def node_factors(pull: np.ndarray, kappa: np.ndarray, gauss: np.ndarray, side: Side) -> np.ndarray:
     """Likelihood times the form's own share of the prior at all nodes, (citizen, node)."""
     table = category_probabilities(
-        kappa, probability_above(kappa, side.scale, side.grid), side.scale
+        kappa, probability_above(kappa, side.scale, side.grid), side.scale, side.grid
     )
     out = np.empty((len(pull), side.n_nodes))
     slope = -(side.grid[1] - side.grid[0]) * pull

@@ -124,7 +124,7 @@ class GridIntegral:
             gauss = [np.exp(-0.5 * z**2)]
         else:
             precision, *gauss, coupling = coupling_of(sigma, rho, *self.sides)
-        mu = expected_propensity(effects, self.x, self.ends)
+        mu = expected_propensity(np.ascontiguousarray(effects), self.x, self.ends)
         pull = (self.nodes.place - mu) @ precision
         factors = [
             node_factors(pull[:, f].copy(), kappa, gauss[f], side)

@@ -165,7 +165,7 @@ def build_items(
         n_countries,
         varies,
         tau,
-        common[: n_effects + n_contrasts],
+        common,
         None if pilot is None else pilot.evidence,
     )
     rest = common[n_effects + n_contrasts :]

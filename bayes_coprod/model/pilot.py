@@ -13,7 +13,7 @@ from bayes_coprod.model.quadrature import Nodes
 
 @dataclass(frozen=True)
 class Evidence:
-    """A Gaussian summary of what each country's data alone say about its coefficients.
+    r"""A Gaussian summary of what each country's data alone say about its coefficients.
 
     Parameters
     ----------
@@ -21,10 +21,14 @@ class Evidence:
         (country, varying coefficient), in the model's own units.
     precision : numpy.ndarray
         Same shape, inverse variances; 0 where the data are silent.
+    along : numpy.ndarray or None
+        (country, varying coefficient, coordinate): by how much the estimate changes with each of
+        the coordinates s that countries share, from :math:`s = 0`; ``None`` if it does not.
     """
 
     estimate: np.ndarray
     precision: np.ndarray
+    along: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.estimate.shape != self.precision.shape:
@@ -80,6 +84,8 @@ def pilot_dataset(pilot: Pilot) -> xr.Dataset:
         dims = (names.COUNTRY, "varying")
         arrays["estimate"] = dims, pilot.evidence.estimate
         arrays["precision"] = dims, pilot.evidence.precision
+        if pilot.evidence.along is not None:
+            arrays["along"] = (*dims, "shared"), pilot.evidence.along
     if pilot.whitening is not None:
         arrays["centre"] = ("coordinate",), pilot.whitening.centre
         arrays["factor"] = ("coordinate", "other"), pilot.whitening.factor
@@ -88,6 +94,7 @@ def pilot_dataset(pilot: Pilot) -> xr.Dataset:
         arrays["place"] = dims, pilot.nodes.place
         arrays["spacing"] = dims, pilot.nodes.spacing
         arrays["n_nodes"] = (names.FORM,), np.array(pilot.nodes.n_nodes)
+        arrays["is_grid"] = (), np.array(int(pilot.nodes.is_grid))
     return xr.Dataset(arrays, attrs={"problem": pilot.problem})
 
 
@@ -96,11 +103,18 @@ def read_pilot(dataset: xr.Dataset) -> Pilot:
     values = {str(name): dataset[name].values for name in dataset.data_vars}
     return Pilot(
         evidence=(
-            Evidence(values["estimate"], values["precision"]) if "estimate" in values else None
+            Evidence(values["estimate"], values["precision"], values.get("along"))
+            if "estimate" in values
+            else None
         ),
         whitening=Whitening(values["centre"], values["factor"]) if "centre" in values else None,
         nodes=(
-            Nodes(values["place"], values["spacing"], tuple(int(n) for n in values["n_nodes"]))
+            Nodes(
+                values["place"],
+                values["spacing"],
+                tuple(int(n) for n in values["n_nodes"]),
+                bool(values["is_grid"]),
+            )
             if "place" in values
             else None
         ),

@@ -61,16 +61,14 @@ class Nodes:
         (citizen, form), on the latent scale.
     n_nodes : tuple of int
         For each form.
+    is_grid : bool
+        Whether all citizens share the spacing, and every place is a node of one grid.
     """
 
     place: np.ndarray
     spacing: np.ndarray
     n_nodes: tuple[int, ...]
-
-    @property
-    def is_grid(self) -> bool:
-        """Whether all citizens share the spacing, and so one grid."""
-        return bool((self.spacing == self.spacing[0]).all())
+    is_grid: bool = True
 
     def at(self, form: int) -> np.ndarray:
         """Nodes of one form, (citizen, node)."""
@@ -228,7 +226,9 @@ def place_nodes(
         places.append(place)
         spacings.append(spacing)
         counts.append(int(np.ceil(((high - low) / spacing).max())) + 2)
-    nodes = Nodes(np.stack(places, axis=1), np.stack(spacings, axis=1), tuple(counts))
+    nodes = Nodes(
+        np.stack(places, axis=1), np.stack(spacings, axis=1), tuple(counts), rule != "dense"
+    )
     if rule == "auto" and max(counts) > _WORTH_IT:
         own = place_nodes(weights, at, correlation, narrow, "dense")
         # a node of one's own costs some thirty times as much

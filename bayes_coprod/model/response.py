@@ -162,7 +162,7 @@ class Population:
             # to add to a propensity is to take from the thresholds, (move x country, threshold)
             moved = (kappa - moves[:, :, f, None]).reshape(-1, kappa.shape[-1])
             above = probability_above(moved, self.scales[f], spread[f].grid)
-            p = category_probabilities(moved, above, self.scales[f])
+            p = category_probabilities(moved, above, self.scales[f], spread[f].grid)
             p = p.reshape(len(moves), n_countries, *p.shape[1:])
             share = spread[f].share[:, :, None]  # (country, node, 1)
             if question.scale != "any":

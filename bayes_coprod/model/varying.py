@@ -101,7 +101,8 @@ def country_coefficients(
     tau : TensorVariable or None
         (varying coefficient,), their SDs between countries; ``None`` without pooling.
     common : TensorVariable
-        (coefficient,), coordinates of the means of those that vary, and the others themselves.
+        Coordinates of the means of the coefficients that vary, and the others themselves, in the
+        order of `varies`; then whatever else countries share.
     evidence : Evidence or None
         Sets the speed only; without it the form is the non-centred one.
 
@@ -110,13 +111,15 @@ def country_coefficients(
     TensorVariable
         (country, coefficient). The prior of the means over countries is left to the caller.
     """
-    fixed = pt.broadcast_to(common[~varies][None], (n_countries, int((~varies).sum())))
+    n_fixed = int((~varies).sum())
+    shared = pt.concatenate([common[: len(varies)][~varies], common[len(varies) :]])
+    fixed = pt.broadcast_to(shared[:n_fixed][None], (n_countries, n_fixed))
     if not varies.any():
         return fixed
-    mean = common[varies]
+    mean = common[: len(varies)][varies]
     shape = (n_countries - 1, int(varies.sum()))
     if tau is not None and spec.parametrisation == "informed" and evidence is not None:
-        b = _informed(tau, mean, evidence)
+        b = _informed(tau, mean, shared, evidence)
     else:
         if tau is None:
             gamma = pm.Normal("z_gamma", 0, UNPOOLED, shape=shape)
@@ -130,7 +133,9 @@ def country_coefficients(
     return pt.concatenate([b, fixed], axis=1)[:, order]
 
 
-def _informed(tau: TensorVariable, z_m: TensorVariable, evidence: Evidence) -> TensorVariable:
+def _informed(
+    tau: TensorVariable, z_m: TensorVariable, shared: TensorVariable, evidence: Evidence
+) -> TensorVariable:
     r"""Coefficients through their approximate conditional posterior given `tau`.
 
     Contrasts of countries that are known unequally well are strongly correlated a posteriori, so
@@ -154,6 +159,7 @@ def _informed(tau: TensorVariable, z_m: TensorVariable, evidence: Evidence) -> T
 
     with flat z and the Jacobian in the density. If the evidence were exact and p flat, all z would
     be standard normal given any tau: no funnel as tau falls, no ridge as the data gain weight.
+    The estimates :math:`\hat b_c` move with what countries share, as the evidence says.
 
     References
     ----------
@@ -161,7 +167,9 @@ def _informed(tau: TensorVariable, z_m: TensorVariable, evidence: Evidence) -> T
     .. [2] Gorinova, Moore & Hoffman (2020), Automatic reparameterisation of probabilistic
        programs, ICML.
     """
-    w, estimate = evidence.precision, evidence.estimate  # (country, varying)
+    w, estimate = evidence.precision, pt.as_tensor(evidence.estimate)  # (country, varying)
+    if evidence.along is not None:
+        estimate = estimate + pt.dot(evidence.along, shared)
     z_b = pm.Flat("z_b", shape=w.shape)
     # u = w / (1 + w tau^2) is finite where the data are silent; the small number keeps m proper
     # where they are silent in every country
