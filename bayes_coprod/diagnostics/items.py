@@ -47,11 +47,12 @@ def _check_quadrature(fit: Fit) -> Finding:
     if "rho" in flat:
         hardest.append(abs(flat["rho"][:, 0]).argmax())
     own_rule = compile_citizen_log_likelihood(fit.spec, fit.design, posterior, fit.pilot)
-    reference = make_integral(fit.design, finer(nodes, 2))
+    finer_nodes = finer(nodes, 2)
+    reference = make_integral(fit.design, finer_nodes)
     errors = []
     for i in {int(i) for i in hardest}:
         draw = {name: values[i] for name, values in flat.items()}
-        exact = reference.evaluate(*integrand_at(fit.design, draw))[0].sum()
+        exact = reference.evaluate(*integrand_at(fit.design, draw, finer_nodes))[0].sum()
         errors.append(abs(float(own_rule(draw).sum() - exact)))
     error = float(np.max(errors))
     rho = flat["rho"][:, 0] if "rho" in flat else np.zeros(len(flat["sigma"]))

@@ -78,7 +78,7 @@ def citizen_propensities(
     for i, draw in enumerate(posterior_draws(fit)):
         if i in positions:
             moved = integral.shifted(rng.uniform(0, nodes.spacing[0]))
-            factors, coupling = moved.posterior(*integrand_at(fit.design, draw))
+            factors, coupling = moved.posterior(*integrand_at(fit.design, draw, nodes))
             out[positions[i]] = _draw_nodes(factors, coupling, moved.nodes.at, rng)
     return xr.DataArray(
         out,

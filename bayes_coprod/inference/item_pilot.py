@@ -32,7 +32,11 @@ from bayes_coprod.survey.entries import Driver
 _PRIOR_SD = 4.0
 """Of a place of a contrast between items, or a level; slopes have 1."""
 _FAR_OUT = 3.0
-"""SDs from the mode that the nodes have to resolve."""
+"""SDs from the mode that the nodes have to bear."""
+_IMPLAUSIBLE = 12.5
+"""Fall of the log density from its mode that the sampler hardly ever meets."""
+_NEGLIGIBLE = 0.03
+"""Variance of deviations that nodes need not resolve, in SDs of its estimate."""
 _STEP = 1e-4
 """In differences of the gradient."""
 
@@ -56,6 +60,28 @@ class _Coordinates:
     @property
     def size(self) -> int:
         return self.n_countries * self.n_own + self.n_common
+
+
+@dataclass(frozen=True)
+class _Extremes:
+    """What nodes have to bear besides the mode.
+
+    Parameters
+    ----------
+    at : numpy.ndarray
+        A vector where the deviations are as wide as is plausible.
+    smallest : numpy.ndarray
+        (form,), the smallest plausible SDs of deviations.
+    rho : float
+        Their strongest plausible correlation.
+    pull : numpy.ndarray
+        (citizen, form), of :func:`place_nodes`.
+    """
+
+    at: np.ndarray
+    smallest: np.ndarray
+    rho: float
+    pull: np.ndarray
 
 
 def fit_item_pilot(spec: ModelSpec, design: xr.Dataset, drivers: tuple[Driver, ...]) -> Pilot:
@@ -103,7 +129,8 @@ def fit_item_pilot(spec: ModelSpec, design: xr.Dataset, drivers: tuple[Driver, .
         evidence, whitening = _information(gradient_at, at, coordinates)
     except LinAlgError:
         return Pilot(nodes=nodes, problem="The pilot's information matrix is not positive.")
-    nodes = _place(spec, design, coordinates, at, nodes, whitening)
+    extremes = _extremes(spec, design, coordinates, gradient_at, at, evidence, whitening)
+    nodes = _place(spec, design, coordinates, at, nodes, extremes)
     if spec.pooling == "partial" and spec.parametrisation == "informed":
         return Pilot(evidence, whitening, nodes, problem)
     return Pilot(None, whitening if spec.pooling == "complete" else None, nodes, problem)
@@ -121,7 +148,7 @@ def _coordinates(spec: ModelSpec, design: xr.Dataset, drivers: tuple[Driver, ...
 def _wide_nodes(design: xr.Dataset) -> Nodes:
     """Nodes that are good enough to begin with, wherever citizens lie."""
     shape = design.sizes[names.CITIZEN], design.sizes[names.FORM]
-    return Nodes(np.zeros(shape), np.full(shape, 0.5), (64,) * shape[1])
+    return Nodes(np.zeros(shape), np.full(shape, 0.5), (36,) * shape[1])
 
 
 def _start(design: xr.Dataset, coordinates: _Coordinates) -> np.ndarray:
@@ -188,18 +215,26 @@ def _place(
     coordinates: _Coordinates,
     at: np.ndarray,
     nodes: Nodes,
-    whitening: Whitening | None = None,
+    extremes: _Extremes | None = None,
 ) -> Nodes:
     """Place nodes where the citizens' propensities lie at the given parameters.
 
-    With a whitening the nodes also resolve the priors of the deviations that the sampler may meet.
+    With extremes the nodes also hold, and resolve, what the sampler may meet elsewhere.
     """
-    fine = Nodes(nodes.place, nodes.spacing / 2, tuple(min(4 * n, 256) for n in nodes.n_nodes))
+    smallest, rho = _deviations(spec, design, coordinates, at)
+    widen, pull = 2.0, None
+    if extremes is not None:
+        widen *= float((_deviations(spec, design, coordinates, extremes.at)[0] / smallest).max())
+        at, smallest, rho, pull = extremes.at, extremes.smallest, extremes.rho, extremes.pull
+    # twice as close as before
+    n_fine = tuple(min(int(2 * widen * n), 512) for n in nodes.n_nodes)
+    fine = Nodes(nodes.place, nodes.spacing / 2, n_fine)
     integral = make_integral(design, fine)
-    point = pt.as_tensor(at)
-    parameters, _ = _graph(spec, design, coordinates, point)
-    mu, kappa, sigma, rho = (value.eval(mode=AT_ONCE) for value in integrand(design, parameters))
-    factors, coupling = integral.posterior(mu, kappa, sigma, float(rho))
+    parameters, _ = _graph(spec, design, coordinates, pt.as_tensor(at))
+    effects, kappa, *deviations = (
+        value.eval(mode=AT_ONCE) for value in integrand(design, parameters, fine)
+    )
+    factors, coupling = integral.posterior(effects, kappa, deviations[0], float(deviations[1]))
     step = steps(fine.n_nodes)
     if len(factors) == 1:
         weights = [factors[0] / factors[0].sum(axis=1, keepdims=True)]
@@ -214,31 +249,78 @@ def _place(
         product = ((u * step[0]) * ((v * step[1]) @ coupling.T)).sum(axis=1) / total
         variance = [b - a**2 for a, b in zip(first, second, strict=True)]
         correlation = (product - first[0] * first[1]) / np.sqrt(variance[0] * variance[1])
-    if whitening is not None:
-        sigma, rho = _narrowest(spec, design, coordinates, at, whitening)
-    narrow = sigma * np.sqrt(2 * (1 - abs(float(rho))))
+    narrow = np.maximum(smallest * np.sqrt(2 * (1 - abs(rho))), _negligible(design))
     nodes_at = [fine.at(f) for f in range(len(weights))]
     return place_nodes(weights, nodes_at, correlation, narrow, spec.sampler.quadrature)
 
 
-def _narrowest(
+def _deviations(
+    spec: ModelSpec, design: xr.Dataset, coordinates: _Coordinates, at: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """SDs of the citizens' deviations, and their correlation."""
+    parameters, _ = _graph(spec, design, coordinates, pt.as_tensor(at))
+    rho = float(parameters["rho"].eval(mode=AT_ONCE)[0]) if "rho" in parameters else 0.0
+    return parameters["sigma"].eval(mode=AT_ONCE), rho
+
+
+def _extremes(
     spec: ModelSpec,
     design: xr.Dataset,
     coordinates: _Coordinates,
+    gradient_at: Callable[[np.ndarray], tuple[float, np.ndarray]],
     at: np.ndarray,
+    evidence: Evidence,
     whitening: Whitening,
-) -> tuple[np.ndarray, float]:
-    """Smallest SDs and strongest correlation of the deviations that are to be expected."""
-    n_rest = coordinates.n_rest
-    sd = np.sqrt((whitening.factor[-n_rest:] ** 2).sum(axis=1)) if n_rest else np.empty(0)
-    extremes = []
-    for direction in (-1, 1):
-        moved = at.copy()
-        moved[len(at) - n_rest :] += direction * _FAR_OUT * sd
-        parameters, _ = _graph(spec, design, coordinates, pt.as_tensor(moved))
-        extremes.append([v.eval(mode=AT_ONCE) for v in integrand(design, parameters)[2:]])
-    (sigma, rho), (_, other) = extremes
-    return sigma, max(float(rho), float(other), key=abs)
+) -> _Extremes:
+    """Find how far the sampler may go from the mode."""
+    n_sigma, n_rho = len(item_layout(design).free_sigma), int(design.sizes[names.FORM] == 2)
+    n = n_sigma + n_rho
+    sd = np.sqrt((whitening.factor[len(whitening.factor) - n :] ** 2).sum(axis=1))
+
+    def moved(of_sigma: float, of_rho: float) -> np.ndarray:
+        out = at.copy()
+        out[len(at) - n :] += sd * np.repeat([of_sigma, of_rho], [n_sigma, n_rho])
+        return out
+
+    # information at the mode tells little of the tail where sigma is small
+    mode = gradient_at(at)[0]
+    steps_up = np.arange(_FAR_OUT, 0.5, -0.5)
+    up = next((s for s in steps_up if gradient_at(moved(s, 0))[0] < mode + _IMPLAUSIBLE), 0.5)
+    ends = [_deviations(spec, design, coordinates, moved(-_FAR_OUT, s * _FAR_OUT)) for s in (-1, 1)]
+    uncertainty = _uncertainty(design, coordinates, evidence)
+    return _Extremes(
+        at=moved(up, 0),
+        smallest=ends[0][0],
+        rho=max((rho for _, rho in ends), key=abs),
+        pull=_FAR_OUT * uncertainty / _deviations(spec, design, coordinates, at)[0] ** 2,
+    )
+
+
+def _uncertainty(
+    design: xr.Dataset, coordinates: _Coordinates, evidence: Evidence
+) -> np.ndarray:
+    """SD of each citizen's expected propensities, (citizen, form), from what varies by country."""
+    n_effects, n_forms = n_coordinates(design)[0], design.sizes[names.FORM]
+    variance = np.zeros((coordinates.n_countries, len(coordinates.varies)))
+    variance[:, coordinates.varies] = 1 / evidence.precision
+    of_effects = variance[:, :n_effects].reshape(coordinates.n_countries, n_forms, -1)
+    x = np.column_stack([np.ones(design.sizes[names.CITIZEN]), design["x"].values])
+    return np.sqrt(np.einsum("ip,ifp->if", x**2, of_effects[design["country_index"].values]))
+
+
+def _negligible(design: xr.Dataset) -> np.ndarray:
+    r"""SDs of deviations that the data cannot tell from none, (form,).
+
+    A citizen's answers to n items have at most information n / 3 about the propensity. Where there
+    are no deviations their variance is so estimated with an SD of at least
+    :math:`\sqrt 2 / (\sum_i (n_i / 3)^2)^{1/2}`.
+    """
+    answered = design["answer"].values >= 0
+    layout = item_layout(design)
+    own = [answered[:, layout.of(f)].sum(axis=1) / 3 for f in range(layout.n_forms)]
+    sd_of_variance = np.array([np.sqrt(2 / (n**2).sum()) for n in own])
+    # nodes at a distance h resolve deviations down to h / 2
+    return 2 * np.sqrt(_NEGLIGIBLE * sd_of_variance)
 
 
 def _information(

@@ -91,12 +91,8 @@ class GridIntegral:
         Returns
         -------
         (numpy.ndarray, list of numpy.ndarray)
-            (citizen,); by effects, kappa, sigma and rho. Minus infinity where the nodes are too far
-            apart for the prior.
+            (citizen,); by effects, kappa, sigma and rho.
         """
-        if not (sigma * np.sqrt(1 - abs(rho)) >= self.nodes.spacing[0] / 2).all():
-            silent = [np.zeros_like(array) for array in (effects, kappa, sigma)]
-            return np.full(len(self.x), -np.inf), [*silent, np.zeros(())]
         mu = expected_propensity(effects, self.x, self.ends)
         if len(self.sides) == 1:
             value, by_mu, by_kappa, by_sigma = integrate_one(mu, kappa, sigma, *self.sides)

@@ -28,7 +28,7 @@ from bayes_coprod import names
 from bayes_coprod.model.grid_op import GridCitizens, GridIntegral, GridLogLikelihood
 from bayes_coprod.model.pilot import Pilot
 from bayes_coprod.model.priors import from_normal, log_density
-from bayes_coprod.model.quadrature import Nodes, log_marginal
+from bayes_coprod.model.quadrature import Nodes, log_marginal, resolved
 from bayes_coprod.model.spec import ModelSpec
 from bayes_coprod.model.varying import (
     common_coordinates,
@@ -327,9 +327,18 @@ def expected_propensity(design: xr.Dataset, parameters: Parameters) -> TensorVar
     return pt.concatenate(by_country, axis=0)
 
 
-def _pieces(parameters: Parameters) -> tuple[TensorVariable, TensorVariable | None]:
+def _deviations(
+    parameters: Parameters, nodes: Nodes
+) -> tuple[TensorVariable, TensorVariable | None]:
+    """SDs of citizens' deviations and their correlation, as the nodes resolve them."""
     rho = parameters.get("rho")
-    return parameters["sigma"], None if rho is None else rho[0]
+    sigma, correlation = resolved(
+        parameters["sigma"],
+        pt.zeros(1) if rho is None else rho,
+        nodes.least_sd,
+        pt.softplus,
+    )
+    return sigma, None if rho is None else correlation[0]
 
 
 def make_integral(design: xr.Dataset, nodes: Nodes) -> GridIntegral:
@@ -345,9 +354,9 @@ def make_integral(design: xr.Dataset, nodes: Nodes) -> GridIntegral:
     )
 
 
-def integrand(design: xr.Dataset, parameters: Parameters) -> list[TensorVariable]:
+def integrand(design: xr.Dataset, parameters: Parameters, nodes: Nodes) -> list[TensorVariable]:
     """What an integral on a grid takes: effects and thresholds of each country, sigma and rho."""
-    sigma, rho = _pieces(parameters)
+    sigma, rho = _deviations(parameters, nodes)
     effects = parameters["b_intercept"][:, :, None]
     if "b" in parameters:
         effects = pt.concatenate([effects, parameters["b"]], axis=2)
@@ -360,9 +369,22 @@ def integrand(design: xr.Dataset, parameters: Parameters) -> list[TensorVariable
 
 
 def integrand_at(
-    design: xr.Dataset, draw: Mapping[str, np.ndarray]
+    design: xr.Dataset, draw: Mapping[str, np.ndarray], nodes: Nodes
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """What an integral on a grid takes, at one draw of the posterior's variables."""
+    sigma, rho = resolved(
+        draw["sigma"],
+        draw.get("rho", np.zeros(1)),
+        nodes.least_sd,
+        lambda x: np.logaddexp(0, x),
+    )
+    return (*effects_and_thresholds(design, draw), sigma, float(rho[0]))
+
+
+def effects_and_thresholds(
+    design: xr.Dataset, draw: Mapping[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Effects (country, form, 1 + coefficient) and thresholds (country, threshold) of a draw."""
     layout = item_layout(design)
     effects = draw["b_intercept"][:, :, None]
     if "b" in draw:
@@ -370,15 +392,14 @@ def integrand_at(
     kappa = np.tile(draw["kappa"], (len(effects), 1))
     if "shift" in draw:
         kappa = kappa + draw["shift"][:, layout.item_of_threshold]
-    rho = float(draw["rho"][0]) if "rho" in draw else 0.0
-    return np.ascontiguousarray(effects), kappa, np.ascontiguousarray(draw["sigma"]), rho
+    return np.ascontiguousarray(effects), kappa
 
 
 def log_likelihood(design: xr.Dataset, parameters: Parameters, nodes: Nodes) -> TensorVariable:
     """Log likelihood of all citizens, on the given nodes."""
     if nodes.is_grid:
         integral = make_integral(design, nodes)
-        return GridLogLikelihood(integral)(*integrand(design, parameters))[0]
+        return GridLogLikelihood(integral)(*integrand(design, parameters, nodes))[0]
     return _answer_by_answer(design, parameters, nodes).sum()
 
 
@@ -400,7 +421,7 @@ def _answer_by_answer(design: xr.Dataset, parameters: Parameters, nodes: Nodes) 
             log_p = log_interval(at[rows], lower[:, None], upper[:, None])
             total = total + log_p if len(rows) == len(at) else pt.inc_subtensor(total[rows], log_p)
         log_answers.append(total)
-    sigma, rho = _pieces(parameters)
+    sigma, rho = _deviations(parameters, nodes)
     return log_marginal(nodes, log_answers, expected_propensity(design, parameters), sigma, rho)
 
 
@@ -411,5 +432,5 @@ def citizens_items(
     nodes = _nodes(pilot)
     if nodes.is_grid:
         integral = make_integral(design, nodes)
-        return GridCitizens(integral)(*integrand(design, parameters))
+        return GridCitizens(integral)(*integrand(design, parameters, nodes))
     return _answer_by_answer(design, parameters, nodes)

@@ -26,7 +26,7 @@ evaluates answer by answer: slower, and good for propensities that are known ver
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +44,12 @@ _TAIL = 1e-7
 
 _SPACING = 0.95
 """Distance of the nodes in SDs of the best-known citizen."""
+
+_SHARPNESS = 20.0
+"""How soon deviations too narrow for the nodes give way to those that are not."""
+
+_MOST_SDS = 36.0
+"""Width of a window in SDs of the prior that still can be computed."""
 
 _LOGISTIC = 1.0
 """Distance of the nodes that resolves a logistic edge, whatever the SD."""
@@ -69,6 +75,16 @@ class Nodes:
     spacing: np.ndarray
     n_nodes: tuple[int, ...]
     is_grid: bool = True
+
+    @property
+    def least_sd(self) -> np.ndarray:
+        """SDs of deviations that the nodes just resolve, (form,).
+
+        On a grid the prior is written around the middle of a window, and that of much narrower
+        deviations at its ends would overflow.
+        """
+        across = np.array(self.n_nodes) / _MOST_SDS if self.is_grid else 0.0
+        return self.spacing.max(axis=0) * np.maximum(0.5, across)
 
     def at(self, form: int) -> np.ndarray:
         """Nodes of one form, (citizen, node)."""
@@ -127,7 +143,7 @@ def log_marginal(
     Returns
     -------
     TensorVariable
-        (citizen,); minus infinity where the nodes are too far apart for the prior.
+        (citizen,).
     """
     h = nodes.spacing
     n_forms = h.shape[1]
@@ -157,19 +173,45 @@ def log_marginal(
         # W, (citizen, node of the first form, node of the second)
         w = pt.exp(-0.5 * size * (scaled[0][:, :, None] - sign * scaled[1][:, None, :]) ** 2)
         total = ((factors[0][:, :, None] * w).sum(axis=1) * factors[1]).sum(axis=1)
-    return pt.where(is_resolved(sigma, rho, h.max(axis=0)), log_scale + pt.log(total), -np.inf)
+    return log_scale + pt.log(total)
 
 
-def is_resolved(
-    sigma: TensorVariable, rho: TensorVariable | None, spacing: np.ndarray
-) -> TensorVariable:
-    """Whether the nodes are close enough for the prior along its narrow axis.
+def resolved[T: (TensorVariable, np.ndarray)](
+    sigma: T, rho: T, least_sd: np.ndarray, softplus: Callable[[T], T]
+) -> tuple[T, T]:
+    r"""Widen deviations that are too narrow for the nodes to those that nodes just resolve.
 
-    On nodes too far apart the density is fiction: where every mu sits on a node the likelihood
-    would rise without bound as sigma falls.
+    On nodes too far apart a density is fiction: where every mu sits on a node it rises without
+    bound as sigma falls. The true likelihood levels off there, since deviations much narrower than
+    what is known of a propensity are as good as none; so do these, smoothly:
+
+    .. math:: \sigma_f \ge l_f, \qquad \sigma_f \sqrt{1 - |\rho|} \ge l_f,
+
+    with l half the spacing, or more where windows are wide.
+
+    Twice as far from the bounds they are what they were to eight digits.
+
+    Parameters
+    ----------
+    sigma : TensorVariable or numpy.ndarray
+        (form,), SDs of the citizens' deviations.
+    rho : TensorVariable or numpy.ndarray
+        (1,), their correlation; 0 for one form.
+    least_sd : numpy.ndarray
+        (form,), of :class:`Nodes`.
+    softplus : callable
+        For what sigma and rho are.
+
+    Returns
+    -------
+    (sigma, rho)
     """
-    narrow = sigma if rho is None else sigma * pt.sqrt(1 - abs(rho))
-    return (narrow >= spacing / 2).all()
+    sharp = _SHARPNESS / least_sd
+    sigma = least_sd + softplus(sharp * (sigma - least_sd)) / sharp
+    margin = ((least_sd / sigma) ** 2).max(keepdims=True)  # least 1 - |rho|
+    sharp = _SHARPNESS / margin
+    over, under = softplus(sharp * (rho - 1 + margin)), softplus(-sharp * (rho + 1 - margin))
+    return sigma, rho + (under - over) / sharp
 
 
 def place_nodes(
@@ -178,6 +220,7 @@ def place_nodes(
     correlation: np.ndarray,
     narrow: np.ndarray,
     rule: str,
+    pull: np.ndarray | None = None,
 ) -> Nodes:
     r"""Place nodes where the citizens' posterior propensities lie.
 
@@ -192,6 +235,9 @@ def place_nodes(
     narrow : numpy.ndarray
         (form,), :math:`\sigma_f \sqrt{2 (1 - |\rho|)}`: the prior must be resolved too.
     rule : {"auto", "grid", "dense"}
+    pull : numpy.ndarray, optional
+        (citizen, form), changes of mu in units of :math:`\sigma^2` that the windows have to bear:
+        they move a propensity by its posterior variance times this.
 
     Returns
     -------
@@ -216,6 +262,8 @@ def place_nodes(
         rows = np.arange(len(node))
         low = node[rows, np.maximum((below > _TAIL).argmax(axis=1) - 1, 0)]
         high = node[rows, np.minimum((below >= 1 - _TAIL).argmax(axis=1), node.shape[1] - 1)]
+        if pull is not None:
+            low, high = low - sd**2 * pull[:, f], high + sd**2 * pull[:, f]
         spacing = np.maximum(spacing, (high - low).max() / (MOST_NODES - 2))
         if rule != "dense":
             spacing = np.full_like(spacing, spacing.min())
@@ -230,7 +278,7 @@ def place_nodes(
         np.stack(places, axis=1), np.stack(spacings, axis=1), tuple(counts), rule != "dense"
     )
     if rule == "auto" and max(counts) > _WORTH_IT:
-        own = place_nodes(weights, at, correlation, narrow, "dense")
+        own = place_nodes(weights, at, correlation, narrow, "dense", pull)
         # a node of one's own costs some thirty times as much
         if 30 * np.prod(own.n_nodes) < np.prod(counts):
             return own

@@ -27,7 +27,7 @@ from bayes_coprod.model.grid_kernel import (
     probability_above,
 )
 from bayes_coprod.model.grid_op import make_scale
-from bayes_coprod.model.items import ItemLayout, integrand_at, item_layout
+from bayes_coprod.model.items import ItemLayout, effects_and_thresholds, item_layout
 
 type ResponseScale = Literal["index", "share", "any", "category"]
 type Draw = Mapping[str, np.ndarray]
@@ -122,11 +122,11 @@ class Population:
         list of Spread
             For each form.
         """
-        effects, _, sigmas, _ = integrand_at(self.design, draw)
+        effects = effects_and_thresholds(self.design, draw)[0]
         mu = expected_propensity(effects, x, self.ends)
         return [
             _spread(mu[:, f].copy(), weight, self.ends, float(sigma))
-            for f, sigma in enumerate(sigmas)
+            for f, sigma in enumerate(draw["sigma"])
         ]
 
     def expect(
@@ -156,7 +156,7 @@ class Population:
         n_countries = len(self.ends) - 1
         if moves is None:
             moves = np.zeros((1, n_countries, self.layout.n_forms))
-        kappa = integrand_at(self.design, draw)[1]
+        kappa = effects_and_thresholds(self.design, draw)[1]
         out: np.ndarray | float = 0.0
         for f, scores in enumerate(question.scores):
             # to add to a propensity is to take from the thresholds, (move x country, threshold)

@@ -69,14 +69,9 @@ def test_a_model_that_has_no_use_for_evidence_has_nodes_still(small, pilot_of, c
     assert pilot.problem == ""
 
 
-TAKEN_FOR_A_GRID = pytest.mark.xfail(
-    reason="the prior sets every spacing here; equal spacings are taken for a grid"
-)
-
-
 @pytest.mark.parametrize(
     ("rule", "is_grid"),
-    [("auto", True), ("grid", True), pytest.param("dense", False, marks=TAKEN_FOR_A_GRID)],
+    [("auto", True), ("grid", True), ("dense", False)],
 )
 def test_nodes_are_placed_by_the_rule(small, pilot_of, rule, is_grid):
     _, pilot = pilot_of(small, sampler={"quadrature": rule})

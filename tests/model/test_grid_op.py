@@ -110,25 +110,6 @@ def test_the_citizens_add_up_to_the_sum(ordinary, mode):
     assert each.sum() == pytest.approx(float(total), rel=1e-12)
 
 
-@pytest.mark.parametrize("n_forms", [1, 2])
-def test_nodes_too_far_apart_for_the_prior_give_minus_infinity(make_problem, n_forms):
-    problem = make_problem(1, 1.0, -0.6, n_forms=n_forms)
-    nodes = problem.nodes("grid")
-    integral = problem.integral(nodes)
-    inputs, graph = problem.graph(nodes)
-    evaluate = pytensor.function(inputs, graph, mode=AT_ONCE, on_unused_input="ignore")
-    # sigma sqrt(1 - |rho|) at half the spacing, of one form only
-    least = nodes.spacing[0] / 2 / np.sqrt(1 - abs(problem.rho))
-    for form in range(n_forms):
-        for factor, finite in ((1.001, True), (0.999, False)):
-            problem.sigma = np.full(n_forms, 3.0)
-            problem.sigma[form] = factor * least[form]
-            value, gradients = integral.evaluate(*problem.inputs)
-            for each in (value, evaluate(*problem.inputs)):
-                assert np.isfinite(each).all() if finite else (each == -np.inf).all()
-            assert all(np.isfinite(gradient).all() for gradient in gradients)
-
-
 def test_permuting_citizens_within_their_country_permutes_the_values(ordinary, rng):
     nodes = ordinary.nodes("grid")
     value, gradients = ordinary.integral(nodes).evaluate(*ordinary.inputs)

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytensor
+import pytensor.tensor as pt
 import pytest
 
 from bayes_coprod.model.build import AT_ONCE
-from bayes_coprod.model.quadrature import place_nodes
+from bayes_coprod.model.quadrature import place_nodes, resolved
 
 CASES = [
     # seed, sigma, rho
@@ -44,10 +45,53 @@ def narrow_prior():
     return place_nodes([weight], [at], np.zeros(3), np.array([0.4]), "dense")
 
 
-@pytest.mark.xfail(reason="equal spacings are taken for a grid, wherever the places lie")
 def test_equal_spacings_alone_make_no_grid():
     nodes = narrow_prior()
     assert np.ptp(nodes.spacing) == 0
     steps = (nodes.place - nodes.place[0]) / nodes.spacing
     assert np.abs(steps - np.round(steps)).max() > 0.1
     assert not nodes.is_grid
+
+
+SPACING = np.array([0.6, 0.4])
+
+
+def as_resolved(sigma, rho):
+    """Deviations as nodes at SPACING resolve them."""
+    out = resolved(np.array(sigma), np.array([rho]), SPACING, lambda x: np.logaddexp(0, x))
+    return out[0], out[1][0]
+
+
+@pytest.mark.parametrize("sigma", [0.0, 1e-9, 0.1, 0.3, 0.31, 5.0])
+@pytest.mark.parametrize("rho", [-1.0, -0.999, -0.3, 0.0, 0.7, 1.0])
+def test_nodes_resolve_all_deviations(sigma, rho):
+    wide, bounded = as_resolved([sigma, sigma], rho)
+    assert (wide * np.sqrt(1 - abs(bounded)) > 0.9999 * SPACING / 2).all()
+    assert bounded * rho >= 0
+
+
+def test_deviations_that_nodes_resolve_stay_as_they_are():
+    for sigma, rho in (([0.61, 0.41], 0.0), ([1.2, 5.0], 0.8), ([6.0, 4.0], -0.98)):
+        wide, bounded = as_resolved(sigma, rho)
+        np.testing.assert_allclose(wide, sigma, rtol=1e-8)
+        assert bounded == pytest.approx(rho, abs=1e-8)
+
+
+def test_bounds_of_deviations_are_smooth():
+    """A kink would send the sampler astray: slopes differ little between near neighbours."""
+    sigmas = np.linspace(0.01, 1.5, 2000)
+    wide = np.array([as_resolved([s, s], 0.5)[0][0] for s in sigmas])
+    rhos = np.linspace(-1, 1, 4000)
+    bounded = np.array([as_resolved([0.9, 0.9], r)[1] for r in rhos])
+    for at, value in ((sigmas, wide), (rhos, bounded)):
+        slope = np.diff(value) / np.diff(at)
+        assert (slope > -1e-9).all() and (slope < 1 + 1e-9).all()
+        assert abs(np.diff(slope)).max() < 0.05
+
+
+def test_graph_and_arrays_are_resolved_alike():
+    inputs = [pt.vector("sigma"), pt.vector("rho")]
+    graph = pytensor.function(inputs, resolved(*inputs, SPACING, pt.softplus), mode=AT_ONCE)
+    for at in (([0.1, 2.0], -0.9), ([0.31, 0.21], 0.99), ([3.0, 2.0], 0.1)):
+        for one, other in zip(graph(at[0], [at[1]]), as_resolved(*at), strict=True):
+            np.testing.assert_allclose(np.squeeze(one), other, rtol=1e-12, atol=1e-14)

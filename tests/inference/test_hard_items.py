@@ -1,0 +1,174 @@
+"""Surveys that are hard on the items model: the fit ends, and a check names what is not learnt."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_coprod as bc
+
+ALONE = tuple(f"alone {k}" for k in range(5))
+TOGETHER = tuple(f"together {k}" for k in range(3))
+
+
+def make_book(alone=ALONE, together=TOGETHER, drivers=("age", "female")):
+    items = {name: {"form": "alone", "categories": [0, 1, 2]} for name in alone}
+    items |= {name: {"form": "together", "categories": [0, 1, 2]} for name in together}
+    kinds = {
+        "age": {"kind": "numeric"},
+        "same age": {"kind": "numeric"},
+        "female": {"kind": "binary", "yes": [1], "no": [0]},
+    }
+    return {
+        "survey": {"name": "Hard", "forms": ["alone", "together"] if together else ["alone"]},
+        "country": {"column": "country"},
+        "items": items,
+        "drivers": {name: kinds[name] for name in drivers},
+    }
+
+
+def make_people(book, sizes=(80, 80, 80, 80), sigma=1.0, rho=0.4, alike=False):
+    """Answers of citizens whose propensities rise with age."""
+    rng = np.random.default_rng(1)
+    place = np.repeat(np.arange(len(sizes)), sizes)
+    n = len(place)
+    people = pd.DataFrame(
+        {
+            "country": [f"Country {c:02d}" for c in place],
+            "age": rng.integers(18, 80, n),
+            "female": rng.integers(0, 2, n),
+        }
+    )
+    people["same age"] = people["age"]
+    covariance = sigma**2 * np.array([[1, rho], [rho, 1]])
+    propensity = rng.multivariate_normal([0, 0], covariance, n)
+    propensity += 0.2 * rng.normal(size=(len(sizes), 2))[place]
+    propensity += 0.02 * (people[["age"]].to_numpy() - 50)
+    for name, item in book["items"].items():
+        together = int(item["form"] == "together")
+        first = 0.0 if alike else rng.normal(together, 0.8)
+        latent = propensity[:, together] + rng.logistic(size=n)
+        people[name] = (latent[:, None] > first + np.array([0.0, 1.1])).sum(axis=1).astype(float)
+    return people
+
+
+def separation():
+    book = make_book()
+    people = make_people(book)
+    people.loc[people["country"] == "Country 02", list(TOGETHER)] = 0
+    people.loc[(people["country"] == "Country 01") & (people["female"] == 1), list(TOGETHER)] = 0
+    return book, people
+
+
+def asked_of(n):
+    def make():
+        book = make_book()
+        people = make_people(book)
+        people.loc[people.index[people["country"] == "Country 01"][n:], ALONE[1]] = np.nan
+        return book, people
+
+    return make
+
+
+def a_small_country():
+    book = make_book()
+    return book, make_people(book, (15, 100, 100, 100))
+
+
+def identical_drivers():
+    book = make_book(drivers=("age", "same age", "female"))
+    return book, make_people(book)
+
+
+def a_driver_that_varies_in_one_country():
+    book = make_book()
+    people = make_people(book)
+    people.loc[people["country"] != "Country 00", "female"] = 0
+    return book, people
+
+
+def hardly_ever():
+    book = make_book()
+    people = make_people(book)
+    people[TOGETHER[1]] = np.where(np.random.default_rng(3).random(len(people)) < 0.01, 2, 0)
+    return book, people
+
+
+def alike(sigma, rho):
+    def make():
+        book = make_book()
+        return book, make_people(book, sigma=sigma, rho=rho, alike=True)
+
+    return make
+
+
+def copies():
+    book = make_book()
+    people = make_people(book)
+    for name in book["items"]:
+        people[name] = people[ALONE[0]]
+    return book, people
+
+
+def forty_countries():
+    book = make_book()
+    return book, make_people(book, (20,) * 40)
+
+
+def forty_items():
+    book = make_book(alone=tuple(f"alone {k}" for k in range(40)), together=())
+    return book, make_people(book)
+
+
+def no_drivers():
+    book = make_book(drivers=())
+    return book, make_people(book)
+
+
+def fit_and_check(case):
+    book, people = case()
+    with warnings.catch_warnings():
+        # what a reader of the survey is told is not what is tried here
+        warnings.simplefilter("ignore", UserWarning)
+        survey = bc.read_survey(people, book)
+        fit = bc.fit_model("items", survey, draws=100, tune=100, progressbar=False)
+        return fit, bc.check_fit(fit)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(separation, id="separation"),
+        pytest.param(asked_of(10), id="an item answered by ten people"),
+        pytest.param(a_small_country, id="a country of 15"),
+        pytest.param(identical_drivers, id="identical drivers"),
+        pytest.param(
+            a_driver_that_varies_in_one_country, id="a driver that varies in one country"
+        ),
+        pytest.param(hardly_ever, id="99 % never"),
+        pytest.param(alike(0.05, 0.0), id="no deviations"),
+        pytest.param(alike(4.0, 0.98), id="one propensity"),
+        pytest.param(copies, id="all items the same"),
+        pytest.param(forty_countries, id="40 countries"),
+        pytest.param(forty_items, id="one form with 40 items"),
+        pytest.param(no_drivers, id="no drivers"),
+    ],
+)
+def test_the_fit_ends_and_says_what_is_not_learnt(case):
+    fit, findings = fit_and_check(case)
+    for name, values in fit.posterior.data_vars.items():
+        assert np.isfinite(values).all(), name
+    assert np.isfinite(bc.country_levels(fit)).all()
+    told = {f.status for f in findings if f.check != "comparability"}
+    diverging = int(fit.tree["sample_stats"]["diverging"].sum())
+    assert diverging == 0 or told & {"warn", "fail"}
+    assert "unknown" not in told
+    assert all(f.remedy for f in findings if f.status in ("warn", "fail"))
+
+
+def test_a_country_where_an_item_was_not_asked_is_the_least_certain():
+    fit, _ = fit_and_check(asked_of(0))
+    spread = bc.country_levels(fit, by="item").sel(item=ALONE[1]).std(("chain", "draw"))
+    assert spread.idxmax("country") == "Country 01"
+    assert float(spread.sel(country="Country 01")) > 1.5 * float(spread.median())
