@@ -18,7 +18,7 @@ def fit(gbhs_file):
     people = pd.read_csv(gbhs_file)
     part = people.groupby("country").sample(AT_MOST, random_state=1, replace=True).drop_duplicates()
     survey = bc.read_survey(part.reset_index(drop=True), CODEBOOK)
-    return bc.fit_model("items", survey, draws=250, progressbar=False)
+    return bc.fit_model("items", survey, draws=200, progressbar=False)
 
 
 def test_nothing_fails(fit):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import xarray as xr
 
 from bayes_coprod import names
 from bayes_coprod.finding import Finding, Status
@@ -13,8 +14,8 @@ from bayes_coprod.model.quadrature import finer
 
 QUADRATURE_PASS, QUADRATURE_FAIL = 0.01, 0.1
 """Error of the log density of all citizens together."""
-CLOSE = 0.8
-"""Prior SD in distances of the nodes, below which they do not resolve it."""
+TOO_NARROW = 0.05
+"""Share of draws whose deviations are narrower than nodes resolve."""
 SHIFT_LIMIT, SHIFT_PROBABILITY = 0.5, 0.9
 """A shift of thresholds, in logits, that is reported if it is exceeded with this probability."""
 _NAMED = 5
@@ -32,7 +33,13 @@ def check_items(fit: Fit) -> list[Finding]:
     -------
     list of Finding
     """
-    return [_check_quadrature(fit), _check_pilot(fit), *_check_shifts(fit), *_check_forms(fit)]
+    return [
+        _check_quadrature(fit),
+        _check_deviations(fit),
+        _check_pilot(fit),
+        *_check_shifts(fit),
+        *_check_forms(fit),
+    ]
 
 
 def _check_quadrature(fit: Fit) -> Finding:
@@ -47,49 +54,61 @@ def _check_quadrature(fit: Fit) -> Finding:
     if "rho" in flat:
         hardest.append(abs(flat["rho"][:, 0]).argmax())
     own_rule = compile_citizen_log_likelihood(fit.spec, fit.design, posterior, fit.pilot)
-    finer_nodes = finer(nodes, 2)
-    reference = make_integral(fit.design, finer_nodes)
+    reference = make_integral(fit.design, finer(nodes, 2))
     errors = []
     for i in {int(i) for i in hardest}:
         draw = {name: values[i] for name, values in flat.items()}
-        exact = reference.evaluate(*integrand_at(fit.design, draw, finer_nodes))[0].sum()
+        exact = reference.evaluate(*integrand_at(fit.design, draw, nodes))[0].sum()
         errors.append(abs(float(own_rule(draw).sum() - exact)))
     error = float(np.max(errors))
-    rho = flat["rho"][:, 0] if "rho" in flat else np.zeros(len(flat["sigma"]))
-    narrow = flat["sigma"] * np.sqrt(1 - abs(rho))[:, None]
-    ratio = float((narrow / nodes.spacing.max(axis=0)).min())
-    rule = ("one grid, " if nodes.is_grid else "each citizen's own, ") + " x ".join(
-        map(str, nodes.n_nodes)
-    )
     if not np.isfinite(error):
         status: Status = "unknown"
     elif error < QUADRATURE_PASS:
         status = "pass"
     else:
         status = "fail" if error > QUADRATURE_FAIL else "warn"
+    rule = "one grid" if nodes.is_grid else "each citizen's own"
+    other = (
+        'with quadrature = "dense" under [sampler]'
+        if nodes.is_grid
+        else "with fewer items or another random_seed"
+    )
     return Finding(
         "quadrature",
         status,
         "",
         error if np.isfinite(error) else None,
         QUADRATURE_PASS,
-        f"The integral over citizens ({rule} nodes) errs by {error:.1e} in the log density; the "
-        f"prior's narrowest SD among the draws is {ratio:.1f} of the nodes' distance.",
-        "" if status == "pass" else _remedy(nodes.is_grid, ratio),
+        f"The integral over citizens ({rule}, {' x '.join(map(str, nodes.n_nodes))} nodes) errs by "
+        f"{error:.1e} in the log density.",
+        "" if status == "pass" else f"Fit again {other}.",
     )
 
 
-def _remedy(is_grid: bool, ratio: float) -> str:
-    if ratio < CLOSE:
-        return (
-            "The data cannot tell citizens' SD from 0, or their correlation from 1: a form's items "
-            "have little in common, or the forms are one. Fit the forms as one or fewer items, or "
-            'keep sigma away from 0 by its prior, such as sigma = "log_normal(0, 0.5)".'
-        )
-    return (
-        'Fit again with quadrature = "dense" under [sampler].'
-        if is_grid
-        else "Fit again with another random_seed or fewer items."
+def _check_deviations(fit: Fit) -> Finding:
+    """How often citizens' deviations are so narrow that they count as wider ones."""
+    assert fit.pilot is not None and fit.pilot.nodes is not None
+    posterior, least_sd = fit.posterior, fit.pilot.nodes.least_sd
+    rho = abs(posterior["rho"].squeeze(names.PAIR, drop=True)) if "rho" in posterior else 0.0
+    narrow = posterior["sigma"] * (1 - rho) ** 0.5 < xr.DataArray(least_sd, dims=names.FORM)
+    share = narrow.mean((names.CHAIN, names.DRAW))
+    where = str(share.idxmax(names.FORM).item())
+    largest = float(share.max())
+    status: Status = "pass" if largest <= TOO_NARROW else "warn"
+    return Finding(
+        "deviations",
+        status,
+        where,
+        largest,
+        TOO_NARROW,
+        f"In {100 * largest:.0f} % of the draws citizens deviate too little to tell from "
+        f"{float(least_sd[list(posterior[names.FORM].values).index(where)]):.2g} logits, or their "
+        "forms are too alike.",
+        ""
+        if status == "pass"
+        else "The data leave open whether citizens differ at all, or whether the forms are one: a "
+        "form's items have little in common, or the forms have all. Do not read the lower end of "
+        "sigma or the upper end of rho; fit the forms as one, or with other items.",
     )
 
 

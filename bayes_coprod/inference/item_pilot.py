@@ -251,7 +251,7 @@ def _place(
         correlation = (product - first[0] * first[1]) / np.sqrt(variance[0] * variance[1])
     narrow = np.maximum(smallest * np.sqrt(2 * (1 - abs(rho))), _negligible(design))
     nodes_at = [fine.at(f) for f in range(len(weights))]
-    return place_nodes(weights, nodes_at, correlation, narrow, spec.sampler.quadrature)
+    return place_nodes(weights, nodes_at, correlation, narrow, spec.sampler.quadrature, pull)
 
 
 def _deviations(
@@ -296,9 +296,7 @@ def _extremes(
     )
 
 
-def _uncertainty(
-    design: xr.Dataset, coordinates: _Coordinates, evidence: Evidence
-) -> np.ndarray:
+def _uncertainty(design: xr.Dataset, coordinates: _Coordinates, evidence: Evidence) -> np.ndarray:
     """SD of each citizen's expected propensities, (citizen, form), from what varies by country."""
     n_effects, n_forms = n_coordinates(design)[0], design.sizes[names.FORM]
     variance = np.zeros((coordinates.n_countries, len(coordinates.varies)))

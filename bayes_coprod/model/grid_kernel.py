@@ -19,8 +19,9 @@ import numba
 import numpy as np
 
 _LOG_2_PI = math.log(2 * math.pi)
-_HUGE = 1e147
-"""Largest factor of a form: the product of two is finite; the other one is 0 so far out."""
+_LOG_HUGE = 338.0
+"""Of the largest factor of a form, so that the product of two is finite. It is met only where a
+citizen's expected propensity lies far outside the window."""
 _BLOCK = 128
 """Citizens at a time: what is computed of them stays in the processor's nearest memory."""
 
@@ -204,16 +205,19 @@ def _weigh(
     """
     n, n_nodes = out.shape
     # powers of a ratio, node by node for the whole block: long loops make use of the processor
-    ratio, power = np.exp(slope[start : start + n]), np.empty((n_nodes, n))
+    power, ratio = np.empty((n_nodes, n)), np.empty(n)
+    steepest = _LOG_HUGE / (n_nodes // 2 + 1)
+    for b in range(n):
+        ratio[b] = math.exp(min(max(slope[start + b], -steepest), steepest))
     power[n_nodes // 2] = 1.0
     for j in range(n_nodes // 2 + 1, n_nodes):
         for b in range(n):
-            power[j, b] = min(power[j - 1, b] * ratio[b], _HUGE)
+            power[j, b] = power[j - 1, b] * ratio[b]
     for b in range(n):
         ratio[b] = 1 / ratio[b]
     for j in range(n_nodes // 2 - 1, -1, -1):
         for b in range(n):
-            power[j, b] = min(power[j + 1, b] * ratio[b], _HUGE)
+            power[j, b] = power[j + 1, b] * ratio[b]
     n_groups = side.row.shape[1]
     for b in range(n):
         u, a, row = out[b], side.first[start + b], side.row[start + b]

@@ -263,7 +263,8 @@ def place_nodes(
         low = node[rows, np.maximum((below > _TAIL).argmax(axis=1) - 1, 0)]
         high = node[rows, np.minimum((below >= 1 - _TAIL).argmax(axis=1), node.shape[1] - 1)]
         if pull is not None:
-            low, high = low - sd**2 * pull[:, f], high + sd**2 * pull[:, f]
+            middle, half = (low + high) / 2, np.hypot((high - low) / 2, sd**2 * pull[:, f])
+            low, high = middle - half, middle + half
         spacing = np.maximum(spacing, (high - low).max() / (MOST_NODES - 2))
         if rule != "dense":
             spacing = np.full_like(spacing, spacing.min())

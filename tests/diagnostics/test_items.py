@@ -31,7 +31,7 @@ def altered():
 
 
 def test_a_good_fit_passes(items_fit):
-    for check in ("quadrature", "pilot", "comparability"):
+    for check in ("quadrature", "deviations", "pilot", "comparability"):
         assert finding(items_fit, check).status == "pass"
 
 
@@ -51,6 +51,16 @@ def test_a_grid_that_is_too_coarse_fails(items_fit, altered):
     assert found.status in ("fail", "unknown")
 
 
+def test_deviations_too_narrow_for_the_nodes_are_named(items_fit, altered):
+    sigma = items_fit.posterior["sigma"].copy()
+    sigma[:, :40, 1] = 0.01  # a tenth of 400 draws
+    found = finding(altered(items_fit, sigma=sigma), "deviations")
+    assert (found.status, found.where) == ("warn", "collective")
+    assert found.value == pytest.approx(0.1)
+    rho = xr.full_like(items_fit.posterior["rho"], -0.999)
+    assert finding(altered(items_fit, rho=rho), "deviations").value == 1
+
+
 def test_a_problem_of_the_pilot_is_said(items_fit, altered):
     fit = altered(items_fit, replace(items_fit.pilot, problem="The pilot found no mode."))
     assert finding(fit, "pilot").status == "warn"
@@ -66,4 +76,6 @@ def test_a_shift_beyond_the_limit_is_named(items_fit, altered):
 
 
 def test_an_index_fit_has_no_such_checks(fit):
-    assert {f.check for f in bc.check_fit(fit)}.isdisjoint({"quadrature", "comparability", "pilot"})
+    assert {f.check for f in bc.check_fit(fit)}.isdisjoint(
+        {"quadrature", "deviations", "comparability", "pilot"}
+    )

@@ -132,7 +132,7 @@ def fit_and_check(case):
         # what a reader of the survey is told is not what is tried here
         warnings.simplefilter("ignore", UserWarning)
         survey = bc.read_survey(people, book)
-        fit = bc.fit_model("items", survey, draws=100, tune=100, progressbar=False)
+        fit = bc.fit_model("items", survey, draws=60, tune=60, progressbar=False)
         return fit, bc.check_fit(fit)
 
 
@@ -143,9 +143,7 @@ def fit_and_check(case):
         pytest.param(asked_of(10), id="an item answered by ten people"),
         pytest.param(a_small_country, id="a country of 15"),
         pytest.param(identical_drivers, id="identical drivers"),
-        pytest.param(
-            a_driver_that_varies_in_one_country, id="a driver that varies in one country"
-        ),
+        pytest.param(a_driver_that_varies_in_one_country, id="a driver that varies in one country"),
         pytest.param(hardly_ever, id="99 % never"),
         pytest.param(alike(0.05, 0.0), id="no deviations"),
         pytest.param(alike(4.0, 0.98), id="one propensity"),
