@@ -122,6 +122,8 @@ def random_fit(index_spec):
         for name in ("residual_sd", "tau", "tau_intercept"):
             if name in posterior:
                 posterior[name] = np.exp(posterior[name])
+        if "beta" in posterior:
+            posterior["beta"] = posterior["b"].mean("country")
         if "rho" in posterior:
             posterior["rho"] = 0.3 * np.tanh(posterior["rho"])
         stats = xr.Dataset(

@@ -94,6 +94,7 @@ def _check_deviations(fit: Fit) -> Finding:
     share = narrow.mean((names.CHAIN, names.DRAW))
     where = str(share.idxmax(names.FORM).item())
     largest = float(share.max())
+    width = float(least_sd[list(posterior[names.FORM].values).index(where)])
     status: Status = "pass" if largest <= TOO_NARROW else "warn"
     return Finding(
         "deviations",
@@ -101,14 +102,13 @@ def _check_deviations(fit: Fit) -> Finding:
         where,
         largest,
         TOO_NARROW,
-        f"In {100 * largest:.0f} % of the draws citizens deviate too little to tell from "
-        f"{float(least_sd[list(posterior[names.FORM].values).index(where)]):.2g} logits, or their "
-        "forms are too alike.",
+        f"In {100 * largest:.0f} % of the draws citizens, or their two forms, differ by less than "
+        f"{width:.2g} logits (SD), the least that the integral resolves; that counts as so much.",
         ""
         if status == "pass"
-        else "The data leave open whether citizens differ at all, or whether the forms are one: a "
-        "form's items have little in common, or the forms have all. Do not read the lower end of "
-        "sigma or the upper end of rho; fit the forms as one, or with other items.",
+        else "The data leave open whether citizens differ at all, or whether the forms are one. Do "
+        "not read the lower end of sigma or the upper end of rho. Fit "
+        "the forms as one, or leave out items that hardly anybody does.",
     )
 
 

@@ -35,6 +35,8 @@ _FAR_OUT = 3.0
 """SDs from the mode that the nodes have to bear."""
 _IMPLAUSIBLE = 12.5
 """Fall of the log density from its mode that the sampler hardly ever meets."""
+_AT_MOST_OPEN = 1.0
+"""SD of a citizen's expected propensity that windows bear, in logits."""
 _NEGLIGIBLE = 0.03
 """Variance of deviations that nodes need not resolve, in SDs of its estimate."""
 _STEP = 1e-4
@@ -287,12 +289,14 @@ def _extremes(
     steps_up = np.arange(_FAR_OUT, 0.5, -0.5)
     up = next((s for s in steps_up if gradient_at(moved(s, 0))[0] < mode + _IMPLAUSIBLE), 0.5)
     ends = [_deviations(spec, design, coordinates, moved(-_FAR_OUT, s * _FAR_OUT)) for s in (-1, 1)]
-    uncertainty = _uncertainty(design, coordinates, evidence)
+    # pooling knows a country better than its own data do
+    uncertainty = np.minimum(_uncertainty(design, coordinates, evidence), _AT_MOST_OPEN)
+    widest = _deviations(spec, design, coordinates, moved(up, 0))[0]
     return _Extremes(
         at=moved(up, 0),
         smallest=ends[0][0],
         rho=max((rho for _, rho in ends), key=abs),
-        pull=_FAR_OUT * uncertainty / _deviations(spec, design, coordinates, at)[0] ** 2,
+        pull=_FAR_OUT * uncertainty / widest**2,
     )
 
 
