@@ -104,9 +104,10 @@ def _in_halves(
     ends = np.cumsum([0, *(int(np.prod(shape)) for shape in shapes)])
     (rest,) = clone_replace([log_density], {integral: pt.zeros(())})
     # one vector each way: what goes in or out of compiled code costs by the piece
-    taken = pt.concatenate([rest[None], *(argument.ravel() for argument in arguments)])
-    forward = _compile([x], [taken])
-    backward = jax.jit(lambda at, slopes: jax.vjp(forward, at)[1]((slopes,))[0])
+    taken = pt.concatenate([argument.ravel() for argument in arguments])
+    slope = pt.dvector("slope")
+    forward = _compile([x], [pt.concatenate([rest[None], taken])])
+    backward = _compile([x, slope], [pytensor.grad(rest + (slope * taken).sum(), x)])
     integrate = integral.owner.op.value_and_gradients
 
     def evaluate(at: np.ndarray) -> tuple[float, np.ndarray]:
@@ -114,7 +115,7 @@ def _in_halves(
         value, flat = np.split(np.asarray(forward(at)[0]), [1])
         pieces = [flat[i:j].reshape(s) for i, j, s in zip(ends, ends[1:], shapes, strict=False)]
         log_likelihood, *gradients = integrate(*pieces)
-        slopes = np.concatenate([[1.0], *(np.ravel(gradient) for gradient in gradients)])
-        return float(value[0] + log_likelihood), np.asarray(backward(at, slopes))
+        slopes = np.concatenate([np.ravel(gradient) for gradient in gradients])
+        return float(value[0] + log_likelihood), np.asarray(backward(at, slopes)[0])
 
     return evaluate

@@ -22,6 +22,8 @@ _LOG_2_PI = math.log(2 * math.pi)
 _LOG_HUGE = 338.0
 """Of the largest factor of a form, so that the product of two is finite. It is met only where a
 citizen's expected propensity lies far outside the window."""
+_TINY = 1e-300
+"""Instead of a sum that underflows far from the posterior; the prior's pull then leads back."""
 _BLOCK = 128
 """Citizens at a time: what is computed of them stays in the processor's nearest memory."""
 
@@ -326,6 +328,7 @@ def integrate_one(
                 total += u[b, j]
                 first += u[b, j] * offset[j]
                 second += u[b, j] * offset[j] * offset[j]
+            total = max(total, _TINY)
             for j in range(n_nodes):
                 u[b, j] /= total
             d = distance[start + b]
@@ -414,6 +417,7 @@ def integrate_two(
                 s[b, j] *= u[b, j]
                 total += s[b, j]
                 first_1 += s[b, j] * offset_1[j]
+            total = max(total, _TINY)
             scale = 1 / total
             for j in range(n_1):
                 s[b, j] *= scale

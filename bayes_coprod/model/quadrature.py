@@ -274,7 +274,7 @@ def place_nodes(
         # some nodes to spare: the sampler walks around the pilot's mode
         places.append(place)
         spacings.append(spacing)
-        counts.append(int(np.ceil(((high - low) / spacing).max())) + 2)
+        counts.append(min(int(np.ceil(((high - low) / spacing).max())) + 2, MOST_NODES))
     nodes = Nodes(
         np.stack(places, axis=1), np.stack(spacings, axis=1), tuple(counts), rule != "dense"
     )

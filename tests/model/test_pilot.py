@@ -32,10 +32,16 @@ def test_a_pilot_is_stored_as_it_is(rng):
     np.testing.assert_array_equal(stored["precision"], precision)
 
 
-@pytest.mark.parametrize("parts", ["", "e", "n", "ew", "ewn"])
+@pytest.mark.parametrize("parts", ["", "e", "n", "ew", "ewn", "ea"])
 def test_what_is_stored_is_read_back(rng, parts):
     pilot = Pilot(
-        Evidence(rng.normal(size=(2, 3)), rng.uniform(size=(2, 3))) if "e" in parts else None,
+        Evidence(
+            rng.normal(size=(2, 3)),
+            rng.uniform(size=(2, 3)),
+            rng.normal(size=(2, 3, 4)) if "a" in parts else None,
+        )
+        if "e" in parts
+        else None,
         Whitening(rng.normal(size=4), np.tril(rng.normal(size=(4, 4)))) if "w" in parts else None,
         Nodes(rng.normal(size=(5, 2)), rng.uniform(size=(5, 2)), (8, 13)) if "n" in parts else None,
         problem="The pilot found no mode." if parts == "n" else "",

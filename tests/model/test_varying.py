@@ -15,11 +15,13 @@ SHAPE = (COUNTRIES, 6)  # country, varying coefficient
 PY = Mode("py", "fast_compile")
 
 
-def informed(tau, evidence):
+def informed(tau, evidence, shared=()):
     """(z_m, z_b) -> (log density, coefficients) of the informed prior at a fixed tau."""
     with pm.Model() as model:
         z_m = pm.Flat("z_m", shape=SHAPE[1:])
-        b = _informed(pm.math.constant(tau), z_m, evidence)
+        b = _informed(
+            pm.math.constant(tau), z_m, pm.math.constant(np.array(shared, float)), evidence
+        )
     log_density = model.compile_logp(mode=PY)
     value = model.compile_fn(b, inputs=[model["z_m"], model["z_b"]], mode=PY)
 
@@ -74,6 +76,17 @@ def test_with_exact_evidence_z_is_standard_normal_whatever_tau(tau, rng):
     squares = [sum((part**2).sum() for part in z) for z in (one, other)]
     expected = -0.5 * (squares[0] - squares[1])
     assert log_posterior(one) - log_posterior(other) == pytest.approx(expected, rel=1e-3)
+
+
+def test_evidence_that_moves_with_what_countries_share_is_evidence_elsewhere(rng):
+    estimate, precision = rng.normal(size=SHAPE), rng.uniform(0, 100, size=SHAPE)
+    along, shared = rng.normal(size=(*SHAPE, 3)), rng.normal(size=3)
+    tau = np.full(SHAPE[1:], 0.4)
+    moves = informed(tau, Evidence(estimate, precision, along), shared)
+    stays = informed(tau, Evidence(estimate + along @ shared, precision))
+    z = rng.normal(size=SHAPE[1:]), rng.normal(size=SHAPE)
+    assert moves(*z)[0] == pytest.approx(stays(*z)[0], rel=1e-12)
+    np.testing.assert_allclose(moves(*z)[1], stays(*z)[1], rtol=1e-12)
 
 
 @pytest.mark.parametrize("n_countries", [2, 5, 14])
