@@ -9,7 +9,7 @@ from bayes_coprod.model.build import build_model, log_density_at, named_quantiti
 from bayes_coprod.model.design import make_design
 from bayes_coprod.model.items import item_layout
 from bayes_coprod.model.pilot import Evidence, Pilot, Whitening
-from bayes_coprod.model.quadrature import Nodes
+from bayes_coprod.model.quadrature import Nodes, resolved
 from bayes_coprod.model.varying import zero_sum_contrasts
 from bayes_coprod.survey.read import read_survey
 
@@ -20,7 +20,7 @@ def wide_nodes(design, rule):
     spacing = np.full(shape, 0.25)
     if rule == "dense":
         spacing *= np.random.default_rng(1).uniform(0.95, 1.0, shape)
-    return Nodes(np.zeros(shape), spacing, (120, 122)[: shape[1]])
+    return Nodes(np.zeros(shape), spacing, (120, 122)[: shape[1]], rule != "dense")
 
 
 def lengths(design):
@@ -129,13 +129,18 @@ def auxiliary_centre(spec, design, evidence, named, free):
     return m[0], stats.norm(b.mean(axis=0), tau / np.sqrt(n_countries)).logpdf(m[0]).sum()
 
 
-def log_likelihood(design, named, n_nodes=141):
+def log_likelihood(design, named, least_sd, n_nodes=141):
     """Every citizen's deviations integrated on a fine grid of standard normals."""
     form, n_categories, n_forms, _ = lengths(design)
     x, country = design["x"].values, design["country_index"].values
     mu = named["b_intercept"][country]
     if "b" in named:
         mu = mu + np.einsum("np,nfp->nf", x, named["b"][country])
+    # what becomes of deviations too narrow for the nodes is held to elsewhere
+    sigma, rho = resolved(
+        named["sigma"], named.get("rho", np.zeros(1)), least_sd, lambda v: np.logaddexp(0, v)
+    )
+    rho = rho[0]
     z = np.linspace(-8, 8, n_nodes)
     weight = stats.norm.pdf(z) * (z[1] - z[0])
     thresholds = np.split(named["kappa"], np.cumsum(n_categories - 1)[:-1])
@@ -143,11 +148,10 @@ def log_likelihood(design, named, n_nodes=141):
     total = 0.0
     for i, c in enumerate(country):
         likelihood = [np.ones(n_nodes), np.ones((n_nodes, n_nodes))][:n_forms]
-        theta = [mu[i, 0] + named["sigma"][0] * z]
+        theta = [mu[i, 0] + sigma[0] * z]
         if n_forms == 2:
-            rho = named["rho"][0]
             eps = rho * z[:, None] + np.sqrt(1 - rho**2) * z
-            theta.append(mu[i, 1] + named["sigma"][1] * eps)
+            theta.append(mu[i, 1] + sigma[1] * eps)
         for k, answer in enumerate(design["answer"].values[i]):
             if answer >= 0:
                 ends = np.r_[-np.inf, thresholds[k] + shift[c, k], np.inf]
@@ -226,7 +230,7 @@ def assert_density_is_as_stated(coordinates_of, log_jacobian, frozen, rng):
         assert len(parameters(vector)) == coordinates.size
         expected = (
             log_prior(spec, design, stated(spec, design, named), frozen)
-            + log_likelihood(design, named)
+            + log_likelihood(design, named, pilot.nodes.least_sd)
             + log_jacobian(parameters, vector)
         )
         if evidence is not None:
