@@ -24,7 +24,7 @@ from bayes_coprod.model.items import (
     stated_parameters,
 )
 from bayes_coprod.model.pilot import Evidence, Pilot, Whitening
-from bayes_coprod.model.quadrature import Nodes, place_nodes, steps
+from bayes_coprod.model.quadrature import Nodes, finer, place_nodes, steps
 from bayes_coprod.model.spec import ModelSpec
 from bayes_coprod.model.varying import effect_columns
 from bayes_coprod.survey.entries import Driver
@@ -228,6 +228,8 @@ def _place(
     if extremes is not None:
         widen *= float((_deviations(spec, design, coordinates, extremes.at)[0] / smallest).max())
         at, smallest, rho, pull = extremes.at, extremes.smallest, extremes.rho, extremes.pull
+    if not nodes.is_grid:
+        nodes = finer(nodes, 1)
     # twice as close as before
     n_fine = tuple(min(int(2 * widen * n), 512) for n in nodes.n_nodes)
     fine = Nodes(nodes.place, nodes.spacing / 2, n_fine)
