@@ -14,8 +14,9 @@ from bayes_coprod.model.quadrature import finer
 
 QUADRATURE_PASS, QUADRATURE_FAIL = 0.01, 0.1
 """Error of the log density of all citizens together."""
-TOO_NARROW = 0.05
-"""Share of draws whose deviations are narrower than nodes resolve."""
+TOO_NARROW, MOSTLY_TOO_NARROW = 0.01, 0.5
+"""Share of draws whose deviations are narrower than nodes resolve: it bounds no interval, or it
+makes up the result."""
 SHIFT_LIMIT, SHIFT_PROBABILITY = 0.5, 0.9
 """A shift of thresholds, in logits, that is reported if it is exceeded with this probability."""
 _NAMED = 5
@@ -90,12 +91,15 @@ def _check_deviations(fit: Fit) -> Finding:
     assert fit.pilot is not None and fit.pilot.nodes is not None
     posterior, least_sd = fit.posterior, fit.pilot.nodes.least_sd
     rho = abs(posterior["rho"].squeeze(names.PAIR, drop=True)) if "rho" in posterior else 0.0
-    narrow = posterior["sigma"] * (1 - rho) ** 0.5 < xr.DataArray(least_sd, dims=names.FORM)
+    rho_allows = np.minimum(1.0, (2 * (1 - rho)) ** 0.5)
+    narrow = posterior["sigma"] * rho_allows < xr.DataArray(least_sd, dims=names.FORM)
     share = narrow.mean((names.CHAIN, names.DRAW))
     where = str(share.idxmax(names.FORM).item())
     largest = float(share.max())
     width = float(least_sd[list(posterior[names.FORM].values).index(where)])
-    status: Status = "pass" if largest <= TOO_NARROW else "warn"
+    status: Status = "pass"
+    if largest > TOO_NARROW:
+        status = "fail" if largest > MOSTLY_TOO_NARROW else "warn"
     return Finding(
         "deviations",
         status,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import xarray as xr
 
@@ -78,8 +76,7 @@ def citizen_propensities(
     for i, draw in enumerate(posterior_draws(fit)):
         if i in positions:
             moved = integral.shifted(rng.uniform(0, nodes.spacing[0]))
-            factors, coupling = moved.posterior(*integrand_at(fit.design, draw, nodes))
-            out[positions[i]] = _draw_nodes(factors, coupling, moved.nodes.at, rng)
+            out[positions[i]] = moved.draw(*integrand_at(fit.design, draw, nodes), rng)
     return xr.DataArray(
         out,
         dims=(names.CHAIN, names.DRAW, names.CITIZEN, names.FORM),
@@ -92,27 +89,3 @@ def citizen_propensities(
         name="citizen_propensities",
         attrs={"units": "logits"},
     )
-
-
-def _draw_nodes(
-    factors: list[np.ndarray],
-    coupling: np.ndarray,
-    at: Callable[[int], np.ndarray],
-    rng: np.random.Generator,
-) -> np.ndarray:
-    """One draw of each citizen's propensities from their weights on the nodes, (citizen, form)."""
-    rows = np.arange(len(factors[0]))
-    first = _choose(
-        factors[0] if len(factors) == 1 else factors[0] * (factors[1] @ coupling.T), rng
-    )
-    chosen = [at(0)[rows, first]]
-    if len(factors) == 2:
-        second = _choose(factors[1] * coupling[first], rng)
-        chosen.append(at(1)[rows, second])
-    return np.stack(chosen, axis=1)
-
-
-def _choose(weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw one node in each row, in proportion to the weights."""
-    below = np.cumsum(weights, axis=1)
-    return (below < rng.random((len(weights), 1)) * below[:, -1:]).sum(axis=1)

@@ -24,7 +24,7 @@ from bayes_coprod.model.items import (
     stated_parameters,
 )
 from bayes_coprod.model.pilot import Evidence, Pilot, Whitening
-from bayes_coprod.model.quadrature import Nodes, finer, place_nodes, steps
+from bayes_coprod.model.quadrature import Nodes, finer, place_nodes
 from bayes_coprod.model.spec import ModelSpec
 from bayes_coprod.model.varying import effect_columns
 from bayes_coprod.survey.entries import Driver
@@ -238,21 +238,7 @@ def _place(
     effects, kappa, *deviations = (
         value.eval(mode=AT_ONCE) for value in integrand(design, parameters, fine)
     )
-    factors, coupling = integral.posterior(effects, kappa, deviations[0], float(deviations[1]))
-    step = steps(fine.n_nodes)
-    if len(factors) == 1:
-        weights = [factors[0] / factors[0].sum(axis=1, keepdims=True)]
-        correlation = np.zeros(len(nodes.place))
-    else:
-        u, v = factors
-        weights = [u * (v @ coupling.T), v * (u @ coupling)]
-        total = weights[0].sum(axis=1)
-        weights = [weight / total[:, None] for weight in weights]
-        first = [(w * j).sum(axis=1) for w, j in zip(weights, step, strict=True)]
-        second = [(w * j**2).sum(axis=1) for w, j in zip(weights, step, strict=True)]
-        product = ((u * step[0]) * ((v * step[1]) @ coupling.T)).sum(axis=1) / total
-        variance = [b - a**2 for a, b in zip(first, second, strict=True)]
-        correlation = (product - first[0] * first[1]) / np.sqrt(variance[0] * variance[1])
+    weights, correlation = integral.posterior(effects, kappa, deviations[0], float(deviations[1]))
     narrow = np.maximum(smallest * np.sqrt(2 * (1 - abs(rho))), _negligible(design))
     nodes_at = [fine.at(f) for f in range(len(weights))]
     return place_nodes(weights, nodes_at, correlation, narrow, spec.sampler.quadrature, pull)
@@ -323,8 +309,8 @@ def _negligible(design: xr.Dataset) -> np.ndarray:
     layout = item_layout(design)
     own = [answered[:, layout.of(f)].sum(axis=1) / 3 for f in range(layout.n_forms)]
     sd_of_variance = np.array([np.sqrt(2 / (n**2).sum()) for n in own])
-    # nodes at a distance h resolve deviations down to h / 2
-    return 2 * np.sqrt(_NEGLIGIBLE * sd_of_variance)
+    # nodes at a distance h resolve deviations down to h / sqrt(2)
+    return np.sqrt(2 * _NEGLIGIBLE * sd_of_variance)
 
 
 def _information(

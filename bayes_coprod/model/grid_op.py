@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import copy
+from itertools import pairwise
 
 import jax
 import numpy as np
@@ -12,17 +13,13 @@ from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.op import Op
 from pytensor.link.jax.dispatch import jax_funcify
 
+from bayes_coprod.model.answer_tables import Scale, Side
 from bayes_coprod.model.grid_kernel import (
-    Scale,
-    Side,
-    by_effects,
-    coupling_of,
-    expected_propensity,
-    integrate_one,
-    integrate_two,
-    node_factors,
+    draw_nodes,
+    integrate,
+    node_weights,
 )
-from bayes_coprod.model.quadrature import Nodes
+from bayes_coprod.model.quadrature import Nodes, steps
 
 _MOST_PATTERNS = 100
 """Items are grouped as long as their answers have no more patterns than this."""
@@ -57,19 +54,25 @@ class GridIntegral:
         self.nodes = nodes
         self.x = np.column_stack([np.ones(len(x)), x])
         self.ends = np.searchsorted(country, np.arange(country.max() + 2))
-        self.sides = tuple(
+        self.n_forms = len(nodes.n_nodes)
+        self.sides = [
             _make_side(nodes, f, answer, country, n_categories, item_form == f)
-            for f in range(len(nodes.n_nodes))
-        )
+            for f in range(self.n_forms)
+        ]
+        if self.n_forms == 1:
+            self.sides.append(_make_empty_side(len(x)))
 
     def shifted(self, by: np.ndarray) -> GridIntegral:
         """The same integral on a grid that is shifted by a part of its spacing, (form,)."""
         out = copy(self)
         out.nodes = Nodes(self.nodes.place + by, self.nodes.spacing, self.nodes.n_nodes)
-        out.sides = tuple(
-            side._replace(grid=side.grid + offset)
-            for side, offset in zip(self.sides, by, strict=True)
-        )
+        out.sides = [
+            *(
+                side._replace(grid=side.grid + offset)
+                for side, offset in zip(self.sides, by, strict=False)
+            ),
+            *self.sides[self.n_forms :],
+        ]
         return out
 
     def evaluate(
@@ -93,40 +96,83 @@ class GridIntegral:
         (numpy.ndarray, list of numpy.ndarray)
             (citizen,); by effects, kappa, sigma and rho.
         """
-        mu = expected_propensity(effects, self.x, self.ends)
-        if len(self.sides) == 1:
-            value, by_mu, by_kappa, by_sigma = integrate_one(mu, kappa, sigma, *self.sides)
-            by_rho = 0.0
-        else:
-            value, by_mu, by_kappa, by_sigma, by_rho = integrate_two(
-                mu, kappa, sigma, rho, *self.sides
-            )
-        return value, [by_effects(by_mu, self.x, self.ends), by_kappa, by_sigma, np.asarray(by_rho)]
+        value, by_mu, by_kappa, by_sigma, by_rho = integrate(
+            *self._arguments(effects, kappa, sigma, rho)
+        )
+        return value, [
+            _by_effects(by_mu[:, : self.n_forms], self.x, self.ends),
+            by_kappa,
+            by_sigma[: self.n_forms],
+            np.asarray(by_rho),
+        ]
 
     def posterior(
         self, effects: np.ndarray, kappa: np.ndarray, sigma: np.ndarray, rho: float
     ) -> tuple[list[np.ndarray], np.ndarray]:
-        """Unnormalised posterior of each citizen on the nodes.
+        """Posterior of each citizen on the nodes; parameters as of :meth:`evaluate`.
 
         Returns
         -------
         (list of numpy.ndarray, numpy.ndarray)
-            For each form (citizen, node), and what couples them, (node, node): the weight of a
-            pair of nodes is the product of the three.
+            For each form (citizen, node), each citizen's weights, which add up to 1; (citizen,),
+            the correlation of the two propensities, 0 for one form.
         """
-        if len(self.sides) == 1:
-            z = (self.nodes.at(0)[0] - self.nodes.place[0, 0]) / sigma[0]
-            precision, coupling = np.array([[1 / sigma[0] ** 2]]), np.ones((len(z), 1))
-            gauss = [np.exp(-0.5 * z**2)]
-        else:
-            precision, *gauss, coupling = coupling_of(sigma, rho, *self.sides)
-        mu = expected_propensity(np.ascontiguousarray(effects), self.x, self.ends)
-        pull = (self.nodes.place - mu) @ precision
-        factors = [
-            node_factors(pull[:, f].copy(), kappa, gauss[f], side)
-            for f, side in enumerate(self.sides)
+        *weights, cross = node_weights(*self._arguments(effects, kappa, sigma, rho))
+        weights = weights[: self.n_forms]
+        if self.n_forms == 1:
+            return weights, np.zeros(len(cross))
+        offset = [
+            h * j for h, j in zip(self.nodes.spacing[0], steps(self.nodes.n_nodes), strict=True)
         ]
-        return factors, coupling
+        mean = [w @ x for w, x in zip(weights, offset, strict=True)]
+        square = [w @ x**2 for w, x in zip(weights, offset, strict=True)]
+        sd = [np.sqrt(b - a**2) for a, b in zip(mean, square, strict=True)]
+        return weights, (cross - mean[0] * mean[1]) / (sd[0] * sd[1])
+
+    def draw(
+        self,
+        effects: np.ndarray,
+        kappa: np.ndarray,
+        sigma: np.ndarray,
+        rho: float,
+        rng: np.random.Generator,
+    ) -> np.ndarray:
+        """Draw a node of each form from each citizen's posterior, (citizen, form), in logits."""
+        uniform = rng.random((len(self.x), 2))
+        drawn = draw_nodes(*self._arguments(effects, kappa, sigma, rho), uniform)
+        return drawn[:, : self.n_forms]
+
+    def _arguments(
+        self, effects: np.ndarray, kappa: np.ndarray, sigma: np.ndarray, rho: float
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float, Side, Side]:
+        """What the kernel takes: two forms, of which the second may be without answers."""
+        mu = expected_propensity(effects, self.x, self.ends)
+        one, two = self.sides
+        if self.n_forms == 1:
+            mu, sigma, rho = np.column_stack([mu, np.zeros(len(mu))]), np.append(sigma, 1.0), 0.0
+        return mu, kappa, sigma, rho, one, two
+
+
+def expected_propensity(effects: np.ndarray, x: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Expected propensities, (citizen, form).
+
+    Parameters
+    ----------
+    effects : numpy.ndarray
+        (country, form, 1 + coefficient), the intercept first.
+    x : numpy.ndarray
+        (citizen, 1 + coefficient), ones first, sorted by country.
+    ends : numpy.ndarray
+        (country + 1,), where each country's citizens begin, and the end.
+    """
+    return np.concatenate(
+        [x[a:b] @ own.T for own, a, b in zip(effects, ends[:-1], ends[1:], strict=True)]
+    )
+
+
+def _by_effects(by_mu: np.ndarray, x: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Gradient by the effects, (country, form, 1 + coefficient), from that by mu."""
+    return np.stack([by_mu[a:b].T @ x[a:b] for a, b in pairwise(ends)])
 
 
 def _make_side(
@@ -162,11 +208,27 @@ def _make_side(
     return Side(
         first=first,
         n_nodes=nodes.n_nodes[form],
+        spacing=spacing,
         grid=origin + spacing * np.arange(n_grid),
         row=np.ascontiguousarray(np.stack(rows, axis=1)),
         row_country=np.concatenate(row_country),
         row_category=np.concatenate(row_category),
         scale=scale,
+    )
+
+
+def _make_empty_side(n_citizens: int) -> Side:
+    """A form that nobody answers: one node, which integrates a standard normal prior exactly."""
+    nobody = np.zeros(n_citizens, dtype=np.int64)
+    return Side(
+        first=nobody,
+        n_nodes=1,
+        spacing=np.sqrt(2 * np.pi),
+        grid=np.zeros(2),
+        row=nobody[:, None],
+        row_country=np.zeros(1, dtype=np.int64),
+        row_category=np.full((1, 1), -1),
+        scale=make_scale(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=bool)),
     )
 
 

@@ -48,9 +48,6 @@ _SPACING = 0.95
 _SHARPNESS = 20.0
 """How soon deviations too narrow for the nodes give way to those that are not."""
 
-_MOST_SDS = 36.0
-"""Width of a window in SDs of the prior that still can be computed."""
-
 _LOGISTIC = 1.0
 """Distance of the nodes that resolves a logistic edge, whatever the SD."""
 
@@ -78,13 +75,8 @@ class Nodes:
 
     @property
     def least_sd(self) -> np.ndarray:
-        """SDs of deviations that the nodes just resolve, (form,).
-
-        On a grid the prior is written around the middle of a window, and that of much narrower
-        deviations at its ends would overflow.
-        """
-        across = np.array(self.n_nodes) / _MOST_SDS if self.is_grid else 0.0
-        return self.spacing.max(axis=0) * np.maximum(0.5, across)
+        """SDs of deviations that the nodes just resolve, (form,): the sum errs by 1e-4."""
+        return self.spacing.max(axis=0) / np.sqrt(2)
 
     def at(self, form: int) -> np.ndarray:
         """Nodes of one form, (citizen, node)."""
@@ -145,35 +137,19 @@ def log_marginal(
     TensorVariable
         (citizen,).
     """
-    h = nodes.spacing
-    n_forms = h.shape[1]
     precision, log_determinant = citizen_precision(sigma, rho)
-    distance = nodes.place - mu
-    pull = distance @ precision  # P delta
-    # the gradient at rho = 0, where the pilot starts, is wrong with sign and abs
-    sign = 1.0 if rho is None else pt.where(rho < 0, -1.0, 1.0)
-    size = 0.0 if rho is None else sign * rho
-    scaled, factors = [], []
-    log_scale = (
-        np.log(h).sum(axis=1)
-        - 0.5 * (n_forms * np.log(2 * np.pi) + log_determinant)
-        - 0.5 * (distance * pull).sum(axis=1)
-    )
-    for f, step in enumerate(steps(nodes.n_nodes)):
-        z = pt.sqrt(precision[f, f]) * h[:, f, None] * step  # (citizen, node)
-        log_factor = log_answers[f] - pull[:, f, None] * h[:, f, None] * step
-        log_factor = log_factor - 0.5 * (1 - size) * z**2
-        top = log_factor.max(axis=1)
-        log_scale = log_scale + top
-        scaled.append(z)
-        factors.append(pt.exp(log_factor - top[:, None]))
+    n_forms = nodes.spacing.shape[1]
+    log_scale = np.log(nodes.spacing).sum(axis=1) - 0.5 * n_forms * np.log(2 * np.pi)
+    from_mu = [nodes.at(f) - mu[:, f, None] for f in range(n_forms)]  # (citizen, node)
+    own = [log_answers[f] - 0.5 * precision[f, f] * from_mu[f] ** 2 for f in range(n_forms)]
     if rho is None:
-        total = factors[0].sum(axis=1)
+        log_weight = own[0]
     else:
-        # W, (citizen, node of the first form, node of the second)
-        w = pt.exp(-0.5 * size * (scaled[0][:, :, None] - sign * scaled[1][:, None, :]) ** 2)
-        total = ((factors[0][:, :, None] * w).sum(axis=1) * factors[1]).sum(axis=1)
-    return log_scale + pt.log(total)
+        # (citizen, node of the first form, node of the second)
+        product = from_mu[0][:, :, None] * from_mu[1][:, None, :]
+        log_weight = own[0][:, :, None] + own[1][:, None, :] - precision[0, 1] * product
+    together = pt.logsumexp(log_weight, axis=tuple(range(1, 1 + n_forms)))
+    return log_scale - 0.5 * log_determinant + together
 
 
 def resolved[T: (TensorVariable, np.ndarray)](
@@ -185,9 +161,7 @@ def resolved[T: (TensorVariable, np.ndarray)](
     bound as sigma falls. The true likelihood levels off there, since deviations much narrower than
     what is known of a propensity are as good as none; so do these, smoothly:
 
-    .. math:: \sigma_f \ge l_f, \qquad \sigma_f \sqrt{1 - |\rho|} \ge l_f,
-
-    with l half the spacing, or more where windows are wide.
+    .. math:: \sigma_f \ge l_f, \qquad \sigma_f \sqrt{2 (1 - |\rho|)} \ge l_f .
 
     Twice as far from the bounds they are what they were to eight digits.
 
@@ -208,7 +182,7 @@ def resolved[T: (TensorVariable, np.ndarray)](
     """
     sharp = _SHARPNESS / least_sd
     sigma = least_sd + softplus(sharp * (sigma - least_sd)) / sharp
-    margin = ((least_sd / sigma) ** 2).max(keepdims=True)  # least 1 - |rho|
+    margin = ((least_sd / sigma) ** 2).max(keepdims=True) / 2  # least 1 - |rho|
     sharp = _SHARPNESS / margin
     over, under = softplus(sharp * (rho - 1 + margin)), softplus(-sharp * (rho + 1 - margin))
     return sigma, rho + (under - over) / sharp

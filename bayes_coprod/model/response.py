@@ -20,13 +20,8 @@ import numpy as np
 import xarray as xr
 
 from bayes_coprod import names
-from bayes_coprod.model.grid_kernel import (
-    category_probabilities,
-    expected_propensity,
-    lay_on_lattice,
-    probability_above,
-)
-from bayes_coprod.model.grid_op import make_scale
+from bayes_coprod.model.answer_tables import category_probabilities, compiled, probability_above
+from bayes_coprod.model.grid_op import expected_propensity, make_scale
 from bayes_coprod.model.items import ItemLayout, effects_and_thresholds, item_layout
 
 type ResponseScale = Literal["index", "share", "any", "category"]
@@ -234,10 +229,32 @@ def _one_by_one(counts: np.ndarray, layout: ItemLayout, form: int) -> np.ndarray
 def _spread(mu: np.ndarray, weight: np.ndarray, ends: np.ndarray, sigma: float) -> Spread:
     low, high = mu.min(), mu.max()
     lattice = low + _STEP * np.arange(-1, int((high - low) / _STEP) + 3)
-    laid = lay_on_lattice(mu, weight, ends, lattice[0], _STEP, len(lattice))
+    laid = _lay_on_lattice(mu, weight, ends, lattice[0], _STEP, len(lattice))
     # the trapezoidal rule is exact where the spacing resolves both deviations and logistics
     spacing = min(0.7 * sigma, 0.7)
     n_nodes = int((high - low + 2 * _REACH * sigma) / spacing) + 2
     grid = low - _REACH * sigma + spacing * np.arange(n_nodes)
     z = (grid - lattice[:, None]) / sigma
     return Spread(grid, laid @ np.exp(-0.5 * z**2) * (spacing / (sigma * np.sqrt(2 * np.pi))))
+
+
+@compiled
+def _lay_on_lattice(
+    mu: np.ndarray, weight: np.ndarray, ends: np.ndarray, origin: float, step: float, n: int
+) -> np.ndarray:
+    """Lay weights onto an equally spaced lattice by cubic interpolation, (country, node).
+
+    A smooth function's weighted mean over citizens is then its weighted sum over the lattice.
+    `mu` and `weight` are (citizen,); every `mu` has two nodes on either side.
+    """
+    out = np.zeros((len(ends) - 1, n))
+    for c in range(len(out)):
+        for i in range(ends[c], ends[c + 1]):
+            at = (mu[i] - origin) / step
+            j = min(max(int(at), 1), n - 3)
+            t = at - j
+            out[c, j - 1] -= weight[i] * t * (t - 1) * (t - 2) / 6
+            out[c, j] += weight[i] * (t + 1) * (t - 1) * (t - 2) / 2
+            out[c, j + 1] -= weight[i] * (t + 1) * t * (t - 2) / 2
+            out[c, j + 2] += weight[i] * (t + 1) * t * (t - 1) / 6
+    return out

@@ -66,7 +66,8 @@ def as_resolved(sigma, rho):
 @pytest.mark.parametrize("rho", [-1.0, -0.999, -0.3, 0.0, 0.7, 1.0])
 def test_nodes_resolve_all_deviations(sigma, rho):
     wide, bounded = as_resolved([sigma, sigma], rho)
-    assert (wide * np.sqrt(1 - abs(bounded)) > 0.9999 * LEAST).all()
+    assert (wide > 0.9999 * LEAST).all()
+    assert (wide * np.sqrt(2 * (1 - abs(bounded))) > 0.9999 * LEAST).all()
     assert bounded * rho >= 0
 
 
