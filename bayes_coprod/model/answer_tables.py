@@ -1,7 +1,8 @@
 """Probabilities of answers in tables over the nodes of a grid, and gradients from node weights.
 
 Items come in groups, and citizens of a country who answered a group alike share one row of
-products: no exponential per answer.
+products: no exponential per answer. Nothing here calls compiled functions of another file, whose
+changes numba's cache would not notice.
 """
 
 from __future__ import annotations
@@ -40,35 +41,23 @@ class Scale(NamedTuple):
     is_last: np.ndarray
 
 
-class Side(NamedTuple):
-    """One form's share of the integral: the citizens' windows and what they answered.
+class Patterns(NamedTuple):
+    """How the citizens of each country answered the groups of one form's items.
 
     Parameters
     ----------
-    first : numpy.ndarray
-        (citizen,), position in the grid of the window's first node.
-    n_nodes : int
-        Of a window.
-    spacing : float
-        Of the grid, on the latent scale.
     grid : numpy.ndarray
-        (grid node,), on the latent scale.
-    row : numpy.ndarray
-        (citizen, group), the pattern of answers to a group's items.
-    row_country : numpy.ndarray
+        (grid node,), equally spaced, on the latent scale.
+    country : numpy.ndarray
         (row,), position of the country whose probabilities a row multiplies.
-    row_category : numpy.ndarray
+    category : numpy.ndarray
         (row, item of the group), position of the category among the form's; -1: no answer.
     scale : Scale
     """
 
-    first: np.ndarray
-    n_nodes: int
-    spacing: float
     grid: np.ndarray
-    row: np.ndarray
-    row_country: np.ndarray
-    row_category: np.ndarray
+    country: np.ndarray
+    category: np.ndarray
     scale: Scale
 
 
@@ -102,7 +91,7 @@ def category_probabilities(
     """
     n = len(scale.threshold)
     falls = math.exp(grid[0] - grid[1])
-    out = np.ones((len(kappa), n + scale.is_last.sum(), above.shape[2]))
+    out = np.ones((len(kappa), scale.category_below[-1] + 2, above.shape[2]))
     for c in range(len(kappa)):
         for t in range(n):
             below = scale.category_below[t]
@@ -142,33 +131,33 @@ def _by_threshold(
 
 
 @compiled
-def _multiply(table: np.ndarray, side: Side) -> np.ndarray:
+def _multiply(table: np.ndarray, patterns: Patterns) -> np.ndarray:
     """Multiply the probabilities of each pattern's answers, (row, grid node)."""
-    out = np.ones((len(side.row_country), table.shape[2]))
+    out = np.ones((len(patterns.country), table.shape[2]))
     for r in range(len(out)):
-        for k in side.row_category[r]:
+        for k in patterns.category[r]:
             if k >= 0:
-                factor = table[side.row_country[r], k]
+                factor = table[patterns.country[r], k]
                 for q in range(out.shape[1]):
                     out[r, q] *= factor[q]
     return out
 
 
 @compiled
-def _fold(by_row: np.ndarray, side: Side, shape: tuple[int, int, int]) -> np.ndarray:
+def _fold(by_row: np.ndarray, patterns: Patterns, shape: tuple[int, int, int]) -> np.ndarray:
     """Sum node weights of the patterns over those who gave each answer, in a table's shape."""
     out = np.zeros(shape)
     for r in range(len(by_row)):
-        for k in side.row_category[r]:
+        for k in patterns.category[r]:
             if k >= 0:
-                to = out[side.row_country[r], k]
+                to = out[patterns.country[r], k]
                 for q in range(by_row.shape[1]):
                     to[q] += by_row[r, q]
     return out
 
 
 @compiled
-def answer_products(kappa: np.ndarray, side: Side) -> tuple[np.ndarray, np.ndarray]:
+def answer_products(kappa: np.ndarray, patterns: Patterns) -> tuple[np.ndarray, np.ndarray]:
     """Multiply the probabilities of the answers in each pattern.
 
     Returns
@@ -176,19 +165,19 @@ def answer_products(kappa: np.ndarray, side: Side) -> tuple[np.ndarray, np.ndarr
     (above, products)
         Of :func:`probability_above`; (row, grid node).
     """
-    above = probability_above(kappa, side.scale, side.grid)
-    table = category_probabilities(kappa, above, side.scale, side.grid)
-    return above, _multiply(table, side)
+    above = probability_above(kappa, patterns.scale, patterns.grid)
+    table = category_probabilities(kappa, above, patterns.scale, patterns.grid)
+    return above, _multiply(table, patterns)
 
 
 @compiled
 def add_by_kappa(
-    kappa: np.ndarray, above: np.ndarray, by_row: np.ndarray, side: Side, out: np.ndarray
+    kappa: np.ndarray, above: np.ndarray, by_row: np.ndarray, patterns: Patterns, out: np.ndarray
 ) -> None:
     """Add the gradient by one form's thresholds to `out`, as `kappa`.
 
     `by_row` is (row, grid node): posterior weights of those who gave a pattern of answers.
     """
-    n_categories = len(side.scale.threshold) + side.scale.is_last.sum()
-    weights = _fold(by_row, side, (len(kappa), n_categories, above.shape[2]))
-    _by_threshold(kappa, above, weights, side.scale, out)
+    n_categories = patterns.scale.category_below[-1] + 2
+    weights = _fold(by_row, patterns, (len(kappa), n_categories, above.shape[2]))
+    _by_threshold(kappa, above, weights, patterns.scale, out)

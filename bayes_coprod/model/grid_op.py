@@ -13,12 +13,8 @@ from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.op import Op
 from pytensor.link.jax.dispatch import jax_funcify
 
-from bayes_coprod.model.answer_tables import Scale, Side
-from bayes_coprod.model.grid_kernel import (
-    draw_nodes,
-    integrate,
-    node_weights,
-)
+from bayes_coprod.model.answer_tables import Patterns, Scale, add_by_kappa, answer_products
+from bayes_coprod.model.grid_kernel import Form, Windows, draw_nodes, integrate, node_weights
 from bayes_coprod.model.quadrature import Nodes, steps
 
 _MOST_PATTERNS = 100
@@ -55,23 +51,18 @@ class GridIntegral:
         self.x = np.column_stack([np.ones(len(x)), x])
         self.ends = np.searchsorted(country, np.arange(country.max() + 2))
         self.n_forms = len(nodes.n_nodes)
-        self.sides = [
-            _make_side(nodes, f, answer, country, n_categories, item_form == f)
+        self.forms = [
+            _make_form(nodes, f, answer, country, n_categories, item_form == f)
             for f in range(self.n_forms)
         ]
-        if self.n_forms == 1:
-            self.sides.append(_make_empty_side(len(x)))
 
     def shifted(self, by: np.ndarray) -> GridIntegral:
         """The same integral on a grid that is shifted by a part of its spacing, (form,)."""
         out = copy(self)
         out.nodes = Nodes(self.nodes.place + by, self.nodes.spacing, self.nodes.n_nodes)
-        out.sides = [
-            *(
-                side._replace(grid=side.grid + offset)
-                for side, offset in zip(self.sides, by, strict=False)
-            ),
-            *self.sides[self.n_forms :],
+        out.forms = [
+            (windows._replace(grid=windows.grid + d), patterns._replace(grid=patterns.grid + d))
+            for (windows, patterns), d in zip(self.forms, by, strict=True)
         ]
         return out
 
@@ -96,9 +87,13 @@ class GridIntegral:
         (numpy.ndarray, list of numpy.ndarray)
             (citizen,); by effects, kappa, sigma and rho.
         """
-        value, by_mu, by_kappa, by_sigma, by_rho = integrate(
-            *self._arguments(effects, kappa, sigma, rho)
+        above, products = zip(*(answer_products(kappa, p) for _, p in self.forms), strict=True)
+        value, by_mu, *by_row, by_sigma, by_rho = integrate(
+            *self._arguments(effects, products, sigma, rho)
         )
+        by_kappa = np.zeros_like(kappa)
+        for f, (_, patterns) in enumerate(self.forms):
+            add_by_kappa(kappa, above[f], by_row[f], patterns, by_kappa)
         return value, [
             _by_effects(by_mu[:, : self.n_forms], self.x, self.ends),
             by_kappa,
@@ -117,7 +112,8 @@ class GridIntegral:
             For each form (citizen, node), each citizen's weights, which add up to 1; (citizen,),
             the correlation of the two propensities, 0 for one form.
         """
-        *weights, cross = node_weights(*self._arguments(effects, kappa, sigma, rho))
+        products = [answer_products(kappa, patterns)[1] for _, patterns in self.forms]
+        *weights, cross = node_weights(*self._arguments(effects, products, sigma, rho))
         weights = weights[: self.n_forms]
         if self.n_forms == 1:
             return weights, np.zeros(len(cross))
@@ -138,19 +134,21 @@ class GridIntegral:
         rng: np.random.Generator,
     ) -> np.ndarray:
         """Draw a node of each form from each citizen's posterior, (citizen, form), in logits."""
+        products = [answer_products(kappa, patterns)[1] for _, patterns in self.forms]
         uniform = rng.random((len(self.x), 2))
-        drawn = draw_nodes(*self._arguments(effects, kappa, sigma, rho), uniform)
+        drawn = draw_nodes(*self._arguments(effects, products, sigma, rho), uniform)
         return drawn[:, : self.n_forms]
 
     def _arguments(
-        self, effects: np.ndarray, kappa: np.ndarray, sigma: np.ndarray, rho: float
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float, Side, Side]:
-        """What the kernel takes: two forms, of which the second may be without answers."""
+        self, effects: np.ndarray, products: Sequence[np.ndarray], sigma: np.ndarray, rho: float
+    ) -> tuple[np.ndarray, np.ndarray, float, Form, Form]:
+        """What the kernel takes: two forms, of which the second may be one that nobody answers."""
         mu = expected_propensity(effects, self.x, self.ends)
-        one, two = self.sides
+        forms = [Form(w, p) for (w, _), p in zip(self.forms, products, strict=True)]
         if self.n_forms == 1:
             mu, sigma, rho = np.column_stack([mu, np.zeros(len(mu))]), np.append(sigma, 1.0), 0.0
-        return mu, kappa, sigma, rho, one, two
+            forms.append(_unanswered(len(mu)))
+        return mu, sigma, rho, forms[0], forms[1]
 
 
 def expected_propensity(effects: np.ndarray, x: np.ndarray, ends: np.ndarray) -> np.ndarray:
@@ -175,14 +173,14 @@ def _by_effects(by_mu: np.ndarray, x: np.ndarray, ends: np.ndarray) -> np.ndarra
     return np.stack([by_mu[a:b].T @ x[a:b] for a, b in pairwise(ends)])
 
 
-def _make_side(
+def _make_form(
     nodes: Nodes,
     form: int,
     answer: np.ndarray,
     country: np.ndarray,
     n_categories: np.ndarray,
     own: np.ndarray,
-) -> Side:
+) -> tuple[Windows, Patterns]:
     """One form's windows on the grid, and its citizens' patterns of answers to `own` items."""
     place, spacing = nodes.place[:, form], float(nodes.spacing[0, form])
     middle = nodes.n_nodes[form] // 2
@@ -205,31 +203,18 @@ def _make_side(
         row_country.append(pattern[:, 0])
         padding = np.full((len(pattern), widest - len(group)), -1)
         row_category.append(np.column_stack([pattern[:, 1:], padding]))
-    return Side(
-        first=first,
-        n_nodes=nodes.n_nodes[form],
-        spacing=spacing,
-        grid=origin + spacing * np.arange(n_grid),
-        row=np.ascontiguousarray(np.stack(rows, axis=1)),
-        row_country=np.concatenate(row_country),
-        row_category=np.concatenate(row_category),
-        scale=scale,
+    grid = origin + spacing * np.arange(n_grid)
+    windows = Windows(
+        first, nodes.n_nodes[form], spacing, grid, np.ascontiguousarray(np.stack(rows, axis=1))
     )
+    return windows, Patterns(grid, np.concatenate(row_country), np.concatenate(row_category), scale)
 
 
-def _make_empty_side(n_citizens: int) -> Side:
+def _unanswered(n_citizens: int) -> Form:
     """A form that nobody answers: one node, which integrates a standard normal prior exactly."""
     nobody = np.zeros(n_citizens, dtype=np.int64)
-    return Side(
-        first=nobody,
-        n_nodes=1,
-        spacing=np.sqrt(2 * np.pi),
-        grid=np.zeros(2),
-        row=nobody[:, None],
-        row_country=np.zeros(1, dtype=np.int64),
-        row_category=np.full((1, 1), -1),
-        scale=make_scale(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=bool)),
-    )
+    windows = Windows(nobody, 1, np.sqrt(2 * np.pi), np.zeros(1), nobody[:, None])
+    return Form(windows, np.ones((1, 1)))
 
 
 def make_scale(n_categories: np.ndarray, own: np.ndarray) -> Scale:
