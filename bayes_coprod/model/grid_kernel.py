@@ -131,14 +131,16 @@ class _Block(NamedTuple):
     Parameters
     ----------
     u, v : numpy.ndarray
-        (citizen, node), factors of each form: u W v is the posterior of a pair of nodes. Zero for
-        citizens who are summed directly.
+        (citizen, node), factors of each form: u W v is the posterior of a pair of nodes. Zero u
+        for citizens who are summed directly.
     s, t : numpy.ndarray
         (citizen, node), posterior of each form's nodes.
     is_direct : numpy.ndarray
         (citizen,), whether the citizen is summed directly.
     cross : numpy.ndarray
         (citizen,), posterior mean of the product of both offsets, of those who are.
+    power, ratio : numpy.ndarray
+        (node, citizen) and (citizen,), for what is under way: fresh memory at each block is slow.
     """
 
     u: np.ndarray
@@ -147,6 +149,8 @@ class _Block(NamedTuple):
     t: np.ndarray
     is_direct: np.ndarray
     cross: np.ndarray
+    power: np.ndarray
+    ratio: np.ndarray
 
 
 @compiled
@@ -195,17 +199,17 @@ def _offsets(windows: Windows) -> np.ndarray:
 
 
 @compiled
-def _weigh_form(start: int, half: _Half, is_direct: np.ndarray, out: np.ndarray) -> None:
+def _weigh_form(start: int, half: _Half, block: _Block, out: np.ndarray) -> None:
     """Likelihood times the form's own share of the prior, (citizen of the block, node).
 
-    Written into `out`; zero for citizens who are summed directly.
+    Written into `out`; without the prior's linear term for citizens who are summed directly.
     """
     windows, products, gauss = half.windows, half.products, half.gauss
+    power, ratio = block.power, block.ratio
     n, n_nodes = out.shape
     # powers of a ratio, node by node for the whole block: long loops make use of the processor
-    power, ratio = np.empty((n_nodes, n)), np.empty(n)
     for b in range(n):
-        slope = 0.0 if is_direct[b] else half.windows.spacing * half.pull[start + b]
+        slope = 0.0 if block.is_direct[b] else half.windows.spacing * half.pull[start + b]
         ratio[b] = math.exp(-slope)
     power[n_nodes // 2] = 1.0
     for j in range(n_nodes // 2 + 1, n_nodes):
@@ -219,9 +223,6 @@ def _weigh_form(start: int, half: _Half, is_direct: np.ndarray, out: np.ndarray)
     n_groups = windows.row.shape[1]
     for b in range(n):
         u, a, row = out[b], windows.first[start + b], windows.row[start + b]
-        if is_direct[b]:
-            u[:] = 0
-            continue
         for j in range(n_nodes):
             u[j] = power[j, b]
         if n_groups % 2:
@@ -310,6 +311,8 @@ def _make_block(n: int, pair: _Pair) -> _Block:
         np.empty((n, n_2)),
         np.empty(n, np.bool_),
         np.empty(n),
+        np.empty((max(n_1, n_2), n)),
+        np.empty(n),
     )
 
 
@@ -322,8 +325,8 @@ def _weigh(start: int, pair: _Pair, block: _Block, log_sum: np.ndarray) -> None:
     u, v, s, t, is_direct = block.u, block.v, block.s, block.t, block.is_direct
     for b in range(len(u)):
         is_direct[b] = _is_steep(start + b, pair.one) or _is_steep(start + b, pair.two)
-    _weigh_form(start, pair.one, is_direct, u)
-    _weigh_form(start, pair.two, is_direct, v)
+    _weigh_form(start, pair.one, block, u)
+    _weigh_form(start, pair.two, block, v)
     np.dot(v, pair.transposed, s)
     np.dot(u, pair.coupling, t)
     for b in range(len(u)):
@@ -332,13 +335,8 @@ def _weigh(start: int, pair: _Pair, block: _Block, log_sum: np.ndarray) -> None:
         for j in range(u.shape[1]):
             s[b, j] *= u[b, j]
             total += s[b, j]
-        if is_direct[b] or total < _LEAST_SUM:
-            is_direct[b] = True
-            u[b] = 0
-            v[b] = 0
-            log_sum[i], block.cross[b] = _sum_directly(i, pair, s[b], t[b])
-            continue
-        scale = 1 / total
+        is_direct[b] |= total < _LEAST_SUM
+        scale = 0.0 if is_direct[b] else 1 / total
         for j in range(u.shape[1]):
             s[b, j] *= scale
             u[b, j] *= scale
@@ -347,13 +345,24 @@ def _weigh(start: int, pair: _Pair, block: _Block, log_sum: np.ndarray) -> None:
         log_sum[i] = math.log(total) - 0.5 * (
             pair.one.distance[i] * pair.one.pull[i] + pair.two.distance[i] * pair.two.pull[i]
         )
+    # in a loop of their own: a rare branch among short loops costs more than they do
+    for b in range(len(u)):
+        if is_direct[b]:
+            log_sum[start + b], block.cross[b] = _sum_directly(start + b, pair, s[b], t[b])
 
 
 @compiled
 def _shorten(block: _Block, n: int) -> _Block:
     """The first n citizens of a block."""
     return _Block(
-        block.u[:n], block.v[:n], block.s[:n], block.t[:n], block.is_direct[:n], block.cross[:n]
+        block.u[:n],
+        block.v[:n],
+        block.s[:n],
+        block.t[:n],
+        block.is_direct[:n],
+        block.cross[:n],
+        block.power,
+        block.ratio,
     )
 
 
@@ -386,7 +395,7 @@ def integrate(
     log_sum, by_mu = np.empty(n), np.empty((n, 2))
     # sums over citizens of the posterior's moments around mu, and of its weights on the nodes
     squares_11, squares_12, squares_22 = 0.0, 0.0, 0.0
-    joint = np.zeros(pair.coupling.shape)
+    joint, product = np.zeros(pair.coupling.shape), np.empty(pair.coupling.shape)
     room = _make_block(min(_BLOCK, n), pair)
     for start in range(0, n, _BLOCK):
         block = _shorten(room, min(_BLOCK, n - start))
@@ -408,7 +417,8 @@ def integrate(
                 squares_11 += (block.s[b] * offset_1**2).sum()
                 squares_22 += (block.t[b] * offset_2**2).sum()
                 squares_12 += block.cross[b]
-        joint += np.dot(block.u.T, block.v)
+        np.dot(block.u.T, block.v, product)
+        joint += product
         _spread(start, block.s, one.windows, by_row_1)
         _spread(start, block.t, two.windows, by_row_2)
     for j in range(len(offset_1)):
