@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import jax
@@ -10,6 +10,7 @@ import numpy as np
 import pymc as pm
 import pytensor
 import pytensor.tensor as pt
+from numpy.typing import ArrayLike
 from pymc.model.transform.optimization import freeze_dims_and_data
 from pymc.pytensorf import join_nonshared_inputs
 from pytensor.graph.replace import clone_replace
@@ -17,6 +18,7 @@ from pytensor.graph.traversal import ancestors
 from pytensor.tensor import TensorVariable
 
 from bayes_coprod.model.grid_op import GridLogLikelihood
+from bayes_coprod.model.spec import Gradient
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,14 @@ class Density:
     expand: Callable[[np.ndarray], dict[str, np.ndarray]]
 
 
-def compile_density(model: pm.Model) -> Density:
-    """Compile a model's log density to JAX.
+def compile_density(model: pm.Model, gradient: Gradient = "jax") -> Density:
+    """Compile a model's log density.
 
     Parameters
     ----------
     model : pymc.Model
+    gradient : {"jax", "numba"}
+        What the density is compiled to; draws are expanded by JAX, many at a time.
 
     Returns
     -------
@@ -61,7 +65,7 @@ def compile_density(model: pm.Model) -> Density:
     outputs, x = join_nonshared_inputs(point, [model.logp(), *variables], model.value_vars)
     log_density, *expanded = outputs
     labels = [variable.name for variable in model.unobserved_RVs]
-    expand_one = _compile([x], expanded)
+    expand_one = _compile([x], expanded, "jax")
 
     def expand(draws: np.ndarray) -> dict[str, np.ndarray]:
         return dict(zip(labels, map(np.asarray, jax.vmap(expand_one)(draws)), strict=True))
@@ -72,32 +76,32 @@ def compile_density(model: pm.Model) -> Density:
         if v.owner is not None and isinstance(v.owner.op, GridLogLikelihood) and v.index == 0
     ]  # fmt: skip
     if not integrals:
-        return Density(start, _whole(x, log_density), expand)
+        return Density(start, _whole(x, log_density, gradient), expand)
     (integral,) = integrals
-    return Density(start, _in_halves(x, log_density, integral), expand)
+    return Density(start, _in_halves(x, log_density, integral, gradient), expand)
 
 
 def _compile(
-    inputs: list[TensorVariable], outputs: list[TensorVariable]
-) -> Callable[..., list[jax.Array]]:
-    function = pytensor.function(inputs, outputs, mode="JAX", on_unused_input="ignore")
+    inputs: list[TensorVariable], outputs: list[TensorVariable], gradient: Gradient
+) -> Callable[..., Sequence[ArrayLike]]:
+    function = pytensor.function(inputs, outputs, mode=gradient.upper(), on_unused_input="ignore")
     return function.vm.jit_fn
 
 
 def _whole(
-    x: TensorVariable, log_density: TensorVariable
+    x: TensorVariable, log_density: TensorVariable, gradient: Gradient
 ) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
-    both = _compile([x], [log_density, pytensor.grad(log_density, x)])
+    both = _compile([x], [log_density, pytensor.grad(log_density, x)], gradient)
 
     def evaluate(at: np.ndarray) -> tuple[float, np.ndarray]:
-        value, gradient = both(at)
-        return float(value), np.asarray(gradient)
+        value, by_x = both(at)
+        return np.asarray(value).item(), np.asarray(by_x)
 
     return evaluate
 
 
 def _in_halves(
-    x: TensorVariable, log_density: TensorVariable, integral: TensorVariable
+    x: TensorVariable, log_density: TensorVariable, integral: TensorVariable, gradient: Gradient
 ) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
     arguments = integral.owner.inputs
     shapes = [argument.type.shape for argument in arguments]
@@ -106,16 +110,17 @@ def _in_halves(
     # one vector each way: what goes in or out of compiled code costs by the piece
     taken = pt.concatenate([argument.ravel() for argument in arguments])
     slope = pt.dvector("slope")
-    forward = _compile([x], [pt.concatenate([rest[None], taken])])
-    backward = _compile([x, slope], [pytensor.grad(rest + (slope * taken).sum(), x)])
+    forward = _compile([x], [pt.concatenate([rest[None], taken])], gradient)
+    by_x = pytensor.grad(rest + (slope * taken).sum(), x)
+    backward = _compile([x, slope], [by_x], gradient)
     integrate = integral.owner.op.value_and_gradients
 
     def evaluate(at: np.ndarray) -> tuple[float, np.ndarray]:
         at = at.copy()
         value, flat = np.split(np.asarray(forward(at)[0]), [1])
         pieces = [flat[i:j].reshape(s) for i, j, s in zip(ends, ends[1:], shapes, strict=False)]
-        log_likelihood, *gradients = integrate(*pieces)
-        slopes = np.concatenate([np.ravel(gradient) for gradient in gradients])
+        log_likelihood, *by_pieces = integrate(*pieces)
+        slopes = np.concatenate([np.ravel(by_piece) for by_piece in by_pieces])
         return float(value[0] + log_likelihood), np.asarray(backward(at, slopes)[0])
 
     return evaluate

@@ -107,18 +107,14 @@ def _sample(
     graph: pm.Model, settings: Sampler, progressbar: bool
 ) -> tuple[dict[str, np.ndarray], xr.Dataset]:
     """Draws of all the model's variables, (chain, draw, ...), and the sampler's statistics."""
-    density = compile_density(graph) if settings.gradient == "jax" else None
-    compiled = (
-        nutpie.compile_pymc_model(graph, backend="numba") if density is None else _model(density)
-    )
+    density = compile_density(graph, settings.gradient)
+    compiled = _model(density)
     for target_accept in _TARGET_ACCEPT:
         sampled = _run(compiled, settings, progressbar, target_accept)
         if not sampled["sample_stats"]["diverging"].any():
             break
     stats = sampled["sample_stats"].to_dataset()
     drawn = sampled["posterior"].to_dataset()
-    if density is None:
-        return {str(name): values.values for name, values in drawn.data_vars.items()}, stats
     coordinates = drawn[_COORDINATES].values  # (chain, draw, coordinate)
     flat = density.expand(coordinates.reshape(-1, coordinates.shape[-1]))
     shape = coordinates.shape[:2]

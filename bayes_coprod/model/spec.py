@@ -104,7 +104,8 @@ class Sampler:
         Chains at a time; ``None``: as many as the machine has cores.
     random_seed : int
     gradient : {"jax", "numba"}
-        What the density is compiled to.
+        What the density is compiled to. ``"numba"`` compiles for longer, most the first time that
+        a machine meets a model of the kind, and its gradients of ``items`` are faster.
     quadrature : {"auto", "grid", "dense"}
         How ``items`` integrates over citizens: on one grid for all, fast; or on nodes of each
         citizen's own, slow and for every case; ``"auto"`` takes the grid where it can.
