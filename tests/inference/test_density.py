@@ -15,8 +15,8 @@ def graph(request, small, items_spec):
     """One model whose density is compiled as it stands, and one with an integral in the middle."""
     if request.param == "in one piece":
         with pm.Model() as model:
-            scale = pm.HalfNormal("scale", 2)
-            pm.Normal("y", pm.Normal("mean", 0, 1, shape=3), scale, observed=[0.1, 2.0, -1.3])
+            mean = pm.Normal("mean", 0, 1) + pm.HalfNormal("effect", 2) * np.array([0.0, 0.5, 2.0])
+            pm.Normal("y", mean, 1, observed=[0.1, 2.0, -1.3])
         return model
     spec = items_spec(drivers=["age"])
     design = make_design(small, spec)
