@@ -8,8 +8,8 @@ from .estimands.countries import (
     country_ranks as country_ranks,
     gap as gap,
 )
+from .estimands.curves import category_curves as category_curves
 from .estimands.drivers import (
-    category_curves as category_curves,
     driver_contrast as driver_contrast,
     driver_effects as driver_effects,
 )

@@ -14,13 +14,11 @@ from scipy.optimize import minimize
 
 from bayes_coprod import names
 from bayes_coprod.model.build import AT_ONCE
+from bayes_coprod.model.item_layout import item_layout, n_coordinates, shifts_vary
 from bayes_coprod.model.items import (
     integrand,
-    item_layout,
     log_likelihood,
     make_integral,
-    n_coordinates,
-    shifts_vary,
     stated_parameters,
 )
 from bayes_coprod.model.pilot import Evidence, Pilot, Whitening

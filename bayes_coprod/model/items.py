@@ -15,7 +15,6 @@ and the mean places of its contrasts are its items' first thresholds in other co
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import pymc as pm
@@ -26,6 +25,12 @@ from scipy.linalg import block_diag
 
 from bayes_coprod import names
 from bayes_coprod.model.grid_op import GridCitizens, GridIntegral, GridLogLikelihood
+from bayes_coprod.model.item_layout import (
+    ItemLayout,
+    item_layout,
+    n_coordinates,
+    shifts_vary,
+)
 from bayes_coprod.model.pilot import Pilot
 from bayes_coprod.model.priors import from_normal, log_density
 from bayes_coprod.model.quadrature import Nodes, log_marginal, resolved
@@ -36,110 +41,13 @@ from bayes_coprod.model.varying import (
     effect_columns,
     effect_scales,
     scale,
-    zero_sum_contrasts,
 )
-from bayes_coprod.survey.entries import Codebook, Driver
+from bayes_coprod.survey.entries import Driver
 
 type Parameters = Mapping[str, TensorVariable]
 
 _FAR = 1e8
 """Stands for an infinite threshold: its logistic is 0 or 1 and its gradients vanish."""
-
-
-@dataclass(frozen=True)
-class ItemLayout:
-    """How items, forms and thresholds lie in arrays.
-
-    Parameters
-    ----------
-    form : numpy.ndarray
-        (item,), position of the form.
-    n_categories : numpy.ndarray
-        (item,).
-    n_forms : int
-    """
-
-    form: np.ndarray
-    n_categories: np.ndarray
-    n_forms: int
-
-    def of(self, form: int) -> np.ndarray:
-        """Positions of a form's items."""
-        return np.flatnonzero(self.form == form)
-
-    @property
-    def first_threshold(self) -> np.ndarray:
-        """Position of each item's first threshold, (item,)."""
-        return np.cumsum(self.n_categories - 1) - (self.n_categories - 1)
-
-    @property
-    def item_of_threshold(self) -> np.ndarray:
-        """Position of the item of each threshold, (threshold,)."""
-        return np.repeat(np.arange(len(self.form)), self.n_categories - 1)
-
-    @property
-    def free_sigma(self) -> np.ndarray:
-        """Forms whose citizens' SD can be learnt: those with more than one item."""
-        counts = np.bincount(self.form, minlength=self.n_forms)
-        return np.flatnonzero(counts > 1)
-
-    @property
-    def contrasts(self) -> np.ndarray:
-        """Contrasts between the items of each form, (contrast, item)."""
-        out = np.zeros((len(self.form) - self.n_forms, len(self.form)))
-        row = 0
-        for f in range(self.n_forms):
-            items = self.of(f)
-            if len(items) > 1:
-                out[row : row + len(items) - 1, items] = zero_sum_contrasts(len(items))
-            row += len(items) - 1
-        return out
-
-
-def item_layout(design: xr.Dataset) -> ItemLayout:
-    """Read the layout off a design."""
-    return ItemLayout(
-        design["item_form"].values, design["n_categories"].values, design.sizes[names.FORM]
-    )
-
-
-def items_coords(codebook: Codebook, design: xr.Dataset) -> dict[str, list[str]]:
-    """Labels of items and thresholds."""
-    items = [codebook.item(str(name)) for name in design[names.ITEM].values]
-    return {
-        names.ITEM: [item.name for item in items],
-        names.THRESHOLD: [
-            names.threshold_label(item.name, below, above)
-            for item in items
-            for below, above in zip(item.levels, item.levels[1:], strict=False)
-        ],
-    }
-
-
-def items_parameters(spec: ModelSpec, design: xr.Dataset) -> tuple[str, ...]:
-    """Posterior variables that the likelihood is made of."""
-    slope = ("b",) if design.sizes[names.COEFFICIENT] else ()
-    shift = ("shift",) if shifts_vary(spec, item_layout(design)) else ()
-    rho = ("rho",) if design.sizes[names.FORM] == 2 else ()
-    return ("b_intercept", *slope, "kappa", *shift, "sigma", *rho)
-
-
-def shifts_vary(spec: ModelSpec, layout: ItemLayout) -> bool:
-    """Whether items have shifts in each country."""
-    several = len(layout.form) > layout.n_forms
-    return spec.thresholds_vary and spec.pooling != "complete" and several
-
-
-def n_coordinates(design: xr.Dataset) -> tuple[int, int, int]:
-    """Number of effects, of contrasts between items, and of the other common coordinates.
-
-    The others are gaps between thresholds, citizens' SDs, and their correlation.
-    """
-    layout = item_layout(design)
-    n_effects = layout.n_forms * (1 + design.sizes[names.COEFFICIENT])
-    n_gaps = int((layout.n_categories - 2).sum())
-    n_rho = int(layout.n_forms == 2)
-    return n_effects, len(layout.contrasts), n_gaps + len(layout.free_sigma) + n_rho
 
 
 def build_items(

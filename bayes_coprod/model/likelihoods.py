@@ -13,7 +13,8 @@ import xarray as xr
 from pytensor.tensor import TensorVariable
 
 from bayes_coprod.model.index import build_index, citizens_index, index_parameters
-from bayes_coprod.model.items import build_items, citizens_items, items_coords, items_parameters
+from bayes_coprod.model.item_layout import items_coords, items_parameters
+from bayes_coprod.model.items import build_items, citizens_items
 from bayes_coprod.model.pilot import Pilot
 from bayes_coprod.model.spec import ModelSpec
 from bayes_coprod.survey.entries import Codebook, Driver

@@ -22,7 +22,8 @@ import xarray as xr
 from bayes_coprod import names
 from bayes_coprod.model.answer_tables import category_probabilities, compiled, probability_above
 from bayes_coprod.model.grid_op import expected_propensity, make_scale
-from bayes_coprod.model.items import ItemLayout, effects_and_thresholds, item_layout
+from bayes_coprod.model.item_layout import ItemLayout, item_layout
+from bayes_coprod.model.items import effects_and_thresholds
 
 type ResponseScale = Literal["index", "share", "any", "category"]
 type Draw = Mapping[str, np.ndarray]

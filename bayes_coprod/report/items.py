@@ -7,7 +7,8 @@ import numpy as np
 from bayes_coprod import names
 from bayes_coprod.diagnostics.items import SHIFT_LIMIT, SHIFT_PROBABILITY
 from bayes_coprod.errors import SpecError, make_error
-from bayes_coprod.estimands.drivers import ASSOCIATION, category_curves
+from bayes_coprod.estimands.curves import category_curves
+from bayes_coprod.estimands.drivers import ASSOCIATION
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.report import words
 from bayes_coprod.report.about import prior_interval

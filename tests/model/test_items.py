@@ -7,7 +7,7 @@ from scipy.special import expit
 
 from bayes_coprod.model.build import build_model, log_density_at, named_quantities
 from bayes_coprod.model.design import make_design
-from bayes_coprod.model.items import item_layout
+from bayes_coprod.model.item_layout import item_layout
 from bayes_coprod.model.pilot import Evidence, Pilot, Whitening
 from bayes_coprod.model.quadrature import Nodes, resolved
 from bayes_coprod.model.varying import zero_sum_contrasts
