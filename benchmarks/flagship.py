@@ -1,7 +1,7 @@
 """The flagship against the same model by hand: seconds, effective draws and memory of both.
 
     python benchmarks/flagship.py [--repeats 3] [--by-hand-draws 200] [--cold] [--gradient]
-                                  [--out flagship.json]
+                                  [--compile-to numba] [--out flagship.json]
 
 Ours is ``fit_model("items", five_nations())`` from the call to the result: design, pilot,
 compilation, sampling. By hand is the same posterior in plain PyMC, one ``OrderedLogistic`` over all
@@ -11,6 +11,7 @@ the number of draws; its clock starts with the design's arrays and stops with th
 Every run has a process of its own. Imports and the making of the survey are outside both clocks and
 given apart. Each side runs once before its measured runs, by hand to the end of its compilation, so
 that both find what the libraries cache on disk; ``--cold`` adds one run of ours with empty caches.
+``--compile-to`` replaces the model file's choice of what ours is compiled to.
 ``--gradient`` adds a gradient's milliseconds at the survey's size and at ten times that, and the
 seconds that ``load_fit`` takes.
 
@@ -53,7 +54,7 @@ def run_ours(options: dict[str, Any]) -> dict[str, Any]:
 
     survey = bc.five_nations()
     start, cpu = time.perf_counter(), time.process_time()
-    fit = bc.fit_model("items", survey, progressbar=False)
+    fit = bc.fit_model("items", survey, progressbar=False, gradient=options["compile_to"])
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu
     peak = _peak_megabytes()
     if options.get("save"):
@@ -363,12 +364,13 @@ def measure(arguments: argparse.Namespace, folder: str) -> dict[str, Any]:
     }
     head = " ".join(f"{name[:9]:>9}" for name in COLUMNS)
     print(f"{'':14}{'draws':17}{head} {'ESS/s':>10}", flush=True)
+    ours = {"compile_to": arguments.compile_to}
     if arguments.cold:
-        result["cold"] = in_process("ours", empty_caches=folder)
+        result["cold"] = in_process("ours", empty_caches=folder, **ours)
         show("ours, cold", result["cold"])
     saved = str(Path(folder, "fit.nc"))
-    in_process("ours", save=saved)  # fills the caches
-    result["ours"] = [in_process("ours") for _ in range(arguments.repeats)]
+    in_process("ours", save=saved, **ours)  # fills the caches
+    result["ours"] = [in_process("ours", **ours) for _ in range(arguments.repeats)]
     for run in result["ours"]:
         show("ours", run)
     if arguments.gradient:
@@ -427,6 +429,7 @@ def main() -> None:
     parser.add_argument("--by-hand-draws", type=int, default=200, help="per chain; 0: leave out")
     parser.add_argument("--cold", action="store_true", help="ours once with empty caches")
     parser.add_argument("--gradient", action="store_true", help="gradient and load_fit too")
+    parser.add_argument("--compile-to", choices=["jax", "numba"], help="what ours is compiled to")
     parser.add_argument("--out", help="JSON file to write")
     parser.add_argument("--task", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
