@@ -69,11 +69,7 @@ def _check_quadrature(fit: Fit) -> Finding:
     else:
         status = "fail" if error > QUADRATURE_FAIL else "warn"
     rule = "one grid" if nodes.is_grid else "each citizen's own"
-    other = (
-        'with quadrature = "dense" under [sampler]'
-        if nodes.is_grid
-        else "with fewer items or another random_seed"
-    )
+    other = 'with quadrature = "dense" under [sampler]' if nodes.is_grid else "with fewer items"
     return Finding(
         "quadrature",
         status,
@@ -143,15 +139,15 @@ def _check_shifts(fit: Fit) -> list[Finding]:
     mean = shift.mean(draws).values
     found = np.argwhere(beyond > SHIFT_PROBABILITY)
     found = found[np.argsort(-abs(mean[tuple(found.T)]))]
-    largest = float(abs(mean).max())
+    likeliest = float(beyond.max())
     if not len(found):
         return [
             Finding(
                 "comparability",
                 "pass",
                 "",
-                largest,
-                SHIFT_LIMIT,
+                likeliest,
+                SHIFT_PROBABILITY,
                 "No item's thresholds are shifted in a country by more than "
                 f"{SHIFT_LIMIT} logits with probability above {SHIFT_PROBABILITY}.",
             )
@@ -164,10 +160,11 @@ def _check_shifts(fit: Fit) -> list[Finding]:
             "comparability",
             "warn",
             "; ".join(named) + more,
-            largest,
-            SHIFT_LIMIT,
+            likeliest,
+            SHIFT_PROBABILITY,
             f"{len(found)} of {beyond.size} item x country thresholds are shifted by more than "
-            f"{SHIFT_LIMIT} logits (shift above 0: rarer there than the form's other items).",
+            f"{SHIFT_LIMIT} logits with probability above {SHIFT_PROBABILITY} (shift above 0: "
+            "rarer there than the form's other items).",
             "Compare countries by form rather than by these items; check wording and coding there.",
         )
     ]

@@ -10,7 +10,7 @@ import xarray as xr
 from bayes_coprod import names
 from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.estimands.drivers import ASSOCIATION
-from bayes_coprod.estimands.expected import posterior_draws, with_ones
+from bayes_coprod.estimands.expected import fitted_population, posterior_draws, with_ones
 from bayes_coprod.estimands.population import (
     PopulationKind,
     Uncertainty,
@@ -19,7 +19,7 @@ from bayes_coprod.estimands.population import (
 )
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.model.coding import chosen_drivers, coefficient_labels, level_contrasts
-from bayes_coprod.model.response import Population, Response
+from bayes_coprod.model.response import Response
 from bayes_coprod.survey.entries import Driver
 
 
@@ -67,7 +67,7 @@ def category_curves(
     own = [item for item in items if item.form == form]
     levels = Counter(item.levels for item in own).most_common(1)[0][0]
     chosen = [k for k, item in enumerate(items) if item.form == form and item.levels == levels]
-    asked = Population(fit.design)
+    asked = fitted_population(fit)
     forms = [str(name) for name in fit.design[names.FORM].values]
     question = asked.ask([Response(forms.index(form), np.array(chosen))], "category")
     columns = coefficient_labels([entry])

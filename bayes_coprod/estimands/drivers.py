@@ -14,6 +14,8 @@ from bayes_coprod.estimands.countries import both_forms, country_mean
 from bayes_coprod.estimands.expected import (
     UNITS,
     By,
+    fitted_population,
+    index_coords,
     item_responses,
     labelled,
     posterior_draws,
@@ -28,7 +30,7 @@ from bayes_coprod.estimands.population import (
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.model.coding import chosen_drivers, coefficient_labels, level_contrasts
 from bayes_coprod.model.design import outcome_dim
-from bayes_coprod.model.response import Population, ResponseScale
+from bayes_coprod.model.response import ResponseScale
 from bayes_coprod.survey.entries import Driver
 
 ASSOCIATION = (
@@ -79,9 +81,11 @@ def driver_effects(
     scale : {"index", "share", "any", "link"}
         As for :func:`country_levels`; ``"link"`` is the linear predictor's: logits for ``items``,
         points of 100 for ``index``.
-    by, population, uncertainty, random_seed
-        As for :func:`country_levels`; without effect on the link scale and for ``index``, where
-        the change is the same for all citizens of a country.
+    by : str, optional
+        As for :func:`country_levels`; not on the link scale, which has one effect for each form.
+    population, uncertainty, random_seed
+        As for :func:`country_levels`; they make no difference on the link scale and for ``index``,
+        where the change is the same for all citizens of a country.
 
     Returns
     -------
@@ -92,8 +96,9 @@ def driver_effects(
     Raises
     ------
     SpecError
-        If the model has no drivers, or the scale is unknown.
+        If the model has no drivers, or cannot say what is asked.
     """
+    check_population(fit, population, uncertainty)
     known = ("index", "link") if fit.spec.likelihood == "index" else SCALES
     if scale not in known:
         raise make_error(
@@ -111,6 +116,15 @@ def driver_effects(
             f"model {fit.spec.name!r} has no drivers",
             remedy='Fit it with drivers = "all" or a list.',
         )
+    if scale == "link" and by is not None:
+        raise make_error(
+            SpecError,
+            "driver_effects",
+            f"effects on the link scale are by form, not by {by!r}",
+            remedy="Leave by out, or choose another scale.",
+        )
+    if fit.spec.likelihood == "index" and scale == "index":
+        index_coords(fit, scale, by)
     steps = [step for driver in drivers for step in _steps(driver, fit.design)]
     if scale == "link" or fit.spec.likelihood == "index":
         by_country = _on_link_scale(fit, steps)
@@ -152,10 +166,9 @@ def _average_changes(
     random_seed: int | None,
 ) -> xr.DataArray:
     """Average change of the response, (chain, draw, country, outcome, driver)."""
-    check_population(fit, population, uncertainty)
     seed = fit.spec.sampler.random_seed if random_seed is None else random_seed
     responses, coords = item_responses(fit, scale, by)
-    asked = Population(fit.design)
+    asked = fitted_population(fit)
     coefficients = [str(name) for name in fit.design[names.COEFFICIENT].values]
     # citizens as they are, and with everybody at a driver's base
     bases = list(dict.fromkeys(tuple(step.base.items()) for step in steps))

@@ -20,8 +20,8 @@ from bayes_coprod.estimands.population import (
     mean_drivers,
 )
 from bayes_coprod.inference.fit import Fit
-from bayes_coprod.model.build import expected_response
 from bayes_coprod.model.design import outcome_dim
+from bayes_coprod.model.index import expected_indices
 from bayes_coprod.model.response import Population, Response, ResponseScale
 
 UNITS = {
@@ -71,13 +71,13 @@ def expected_responses(
     check_population(fit, population, uncertainty)
     seed = fit.spec.sampler.random_seed if random_seed is None else random_seed
     if fit.spec.likelihood == "index":
-        coords = _check_index(fit, scale, by)
+        coords = index_coords(fit, scale, by)
         flat = dict(_flat_posterior(fit))
         x = mean_drivers(fit, population, uncertainty, seed)
-        values = expected_response(fit.spec, fit.design, flat, x)
+        values = expected_indices(fit.spec, fit.design, flat, x)
     else:
         responses, coords = item_responses(fit, scale, by)
-        asked = Population(fit.design)
+        asked = fitted_population(fit)
         question = asked.ask(responses, scale)
         x = with_ones(fit)
         values = np.stack(
@@ -105,6 +105,12 @@ def posterior_draws(fit: Fit) -> Iterator[dict[str, np.ndarray]]:
     flat = dict(_flat_posterior(fit))
     for i in range(len(next(iter(flat.values())))):
         yield {name: values[i] for name, values in flat.items()}
+
+
+def fitted_population(fit: Fit) -> Population:
+    """The citizens of an ``items`` fit, to be asked for their expected answers."""
+    assert fit.pilot is not None and fit.pilot.nodes is not None
+    return Population(fit.design, fit.pilot.nodes)
 
 
 def with_ones(fit: Fit) -> np.ndarray:
@@ -185,7 +191,7 @@ def item_responses(fit: Fit, scale: str, by: str | None) -> tuple[list[Response]
     return responses, xr.Dataset(coords=coords).coords
 
 
-def _check_index(fit: Fit, scale: str, by: str | None) -> xr.Coordinates:
+def index_coords(fit: Fit, scale: str, by: str | None) -> xr.Coordinates:
     """Labels of the outcomes of an ``index`` model, if it can say what is asked."""
     if scale != "index":
         raise make_error(

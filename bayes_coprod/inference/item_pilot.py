@@ -13,18 +13,18 @@ from scipy.linalg import LinAlgError, block_diag, cho_factor, cho_solve, cholesk
 from scipy.optimize import minimize
 
 from bayes_coprod import names
-from bayes_coprod.model.build import AT_ONCE
-from bayes_coprod.model.item_layout import item_layout, n_coordinates, shifts_vary
+from bayes_coprod.model.item_layout import item_layout, n_coordinates, which_vary
 from bayes_coprod.model.items import (
     integrand,
     log_likelihood,
     make_integral,
     stated_parameters,
 )
+from bayes_coprod.model.modes import AT_ONCE
 from bayes_coprod.model.pilot import Evidence, Pilot, Whitening
 from bayes_coprod.model.quadrature import Nodes, finer, place_nodes
 from bayes_coprod.model.spec import ModelSpec
-from bayes_coprod.model.varying import effect_columns
+from bayes_coprod.model.varying import back_in_place
 from bayes_coprod.survey.entries import Driver
 
 _PRIOR_SD = 4.0
@@ -39,6 +39,10 @@ _NEGLIGIBLE = 0.03
 """Variance of deviations that nodes need not resolve, in SDs of its estimate."""
 _STEP = 1e-4
 """In differences of the gradient."""
+_TOLERANCES = (1e-5, 1e-10)
+"""Relative change of the density at which the search for its mode ends, once and again."""
+_NOWHERE = 1e15
+"""Stands for an infinite negative log density: the line search takes a smaller step."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,8 @@ def fit_item_pilot(spec: ModelSpec, design: xr.Dataset, drivers: tuple[Driver, .
     Returns
     -------
     Pilot
-        Without evidence and whitening, and with its problem in words, where it failed.
+        With its problem in words where it failed; and without evidence and whitening where not
+        even the information at the best point found is of use.
 
     Notes
     -----
@@ -113,15 +118,16 @@ def fit_item_pilot(spec: ModelSpec, design: xr.Dataset, drivers: tuple[Driver, .
     nodes = _wide_nodes(design)
     at = _start(design, coordinates)
     problem = ""
-    for tolerance in (1e-5, 1e-10):
+    # nodes for the whole population first, and close by once it is known where citizens lie
+    for tolerance in _TOLERANCES:
         gradient_at = _compile(spec, design, coordinates, nodes)
         found = minimize(
             gradient_at, at, jac=True, method="L-BFGS-B",
             options={"maxiter": 2000, "maxcor": 30, "ftol": tolerance},
         )  # fmt: skip
-        if np.isfinite(found.fun):
+        if found.fun < _NOWHERE:
             at = found.x
-        if not found.success and tolerance < 1e-5:
+        if found.fun >= _NOWHERE or (not found.success and tolerance == _TOLERANCES[-1]):
             problem = "The pilot found no mode."
         nodes = _place(spec, design, coordinates, at, nodes)
     gradient_at = _compile(spec, design, coordinates, nodes)
@@ -137,16 +143,12 @@ def fit_item_pilot(spec: ModelSpec, design: xr.Dataset, drivers: tuple[Driver, .
 
 
 def _coordinates(spec: ModelSpec, design: xr.Dataset, drivers: tuple[Driver, ...]) -> _Coordinates:
-    layout = item_layout(design)
-    columns = effect_columns(spec, drivers, design.sizes[names.COEFFICIENT])
-    _, n_contrasts, n_rest = n_coordinates(design)
-    with_shift = np.full(n_contrasts, shifts_vary(spec, layout))
-    varies = np.r_[np.tile(columns, layout.n_forms), with_shift]
-    return _Coordinates(design.sizes[names.COUNTRY], varies, n_rest)
+    varies = which_vary(spec, design, drivers)
+    return _Coordinates(design.sizes[names.COUNTRY], varies, n_coordinates(design)[-1])
 
 
 def _wide_nodes(design: xr.Dataset) -> Nodes:
-    """Nodes that are good enough to begin with, wherever citizens lie."""
+    """Nodes that are good enough to begin with, wherever citizens lie: 18 logits around 0."""
     shape = design.sizes[names.CITIZEN], design.sizes[names.FORM]
     return Nodes(np.zeros(shape), np.full(shape, 0.5), (36,) * shape[1])
 
@@ -178,10 +180,9 @@ def _graph(
     n_fixed = coordinates.n_common - coordinates.n_rest
     fixed, rest = at[n_own : n_own + n_fixed], at[n_own + n_fixed :]
     varies = coordinates.varies
-    order = np.argsort([*np.flatnonzero(varies), *np.flatnonzero(~varies)])
     b = pt.concatenate(
         [own, pt.broadcast_to(fixed[None], (coordinates.n_countries, n_fixed))], axis=1
-    )[:, order]
+    )[:, back_in_place(varies)]
     n_effects = n_coordinates(design)[0]
     sd = np.full(len(varies), _PRIOR_SD)
     sd[:n_effects] = 1.0
@@ -202,8 +203,8 @@ def _compile(
 
     def evaluate(point: np.ndarray) -> tuple[float, np.ndarray]:
         value, gradient = function(point)
-        if not np.isfinite(value):  # the line search takes a smaller step
-            return 1e15, np.zeros_like(point)
+        if not np.isfinite(value):
+            return _NOWHERE, np.zeros_like(point)
         return float(value), np.asarray(gradient)
 
     return evaluate
@@ -346,9 +347,7 @@ def _information(
     unit = np.sqrt(np.diag(mean_variance))
     joint = block_diag(mean_variance / np.outer(unit, unit), common_variance)
     varies = coordinates.varies
-    order = np.argsort(
-        [*np.flatnonzero(varies), *np.flatnonzero(~varies), *range(len(varies), k + m)]
-    )
+    order = np.r_[back_in_place(varies), np.arange(len(varies), k + m)]
     centre = np.r_[np.zeros(k), at[n * k :]]
     return (
         Evidence(estimate + to_common @ at[n * k :], 1 / noise, -to_common),

@@ -81,6 +81,9 @@ def fit_model(
 
     Notes
     -----
+    A run with divergences is discarded, and one with shorter steps takes its place; the
+    posterior's attribute ``discarded_runs`` says so, and ``sampling_time`` counts both.
+
     The first fit of a session switches JAX to 64-bit numbers for the whole process.
     """
     spec = override_sampler(
@@ -97,7 +100,8 @@ def fit_model(
     pilot = fit_pilot(spec, survey.codebook, design)
     graph = build_model(spec, survey.codebook, design, pilot)
     drawn, stats = _sample(graph, spec.sampler, progressbar and _somebody_watches())
-    tree = _tree(drawn, stats, graph, time.perf_counter() - start)
+    stats.attrs["sampling_time"] = time.perf_counter() - start
+    tree = _tree(drawn, stats, graph)
     if pilot is not None:
         tree["pilot"] = xr.DataTree(pilot_dataset(pilot))
     return Fit(spec, survey.codebook, design, tree)
@@ -114,6 +118,8 @@ def _sample(
         if not sampled["sample_stats"]["diverging"].any():
             break
     stats = sampled["sample_stats"].to_dataset()
+    stats.attrs["target_accept"] = target_accept
+    stats.attrs["discarded_runs"] = _TARGET_ACCEPT.index(target_accept)
     drawn = sampled["posterior"].to_dataset()
     coordinates = drawn[_COORDINATES].values  # (chain, draw, coordinate)
     flat = density.expand(coordinates.reshape(-1, coordinates.shape[-1]))
@@ -169,10 +175,9 @@ def _somebody_watches() -> bool:
     return sys.stderr.isatty() or "ipykernel" in sys.modules
 
 
-def _tree(
-    drawn: dict[str, np.ndarray], stats: xr.Dataset, graph: pm.Model, seconds: float
-) -> xr.DataTree:
+def _tree(drawn: dict[str, np.ndarray], stats: xr.Dataset, graph: pm.Model) -> xr.DataTree:
     """Keep named quantities and ArviZ's statistics, and one draw as the fit's proof."""
+    how = ("sampling_time", "target_accept", "discarded_runs")
     dims = {
         name: (names.CHAIN, names.DRAW, *_dims(graph, name)) for name in named_quantities(graph)
     }
@@ -190,7 +195,7 @@ def _tree(
             "pymc_version": version("pymc"),
             "arviz_stats_version": version("arviz-stats"),
             "bayes_coprod_version": version("bayes-coprod"),
-            "sampling_time": seconds,
+            **{name: stats.attrs[name] for name in how},
         },
     )
     last = {

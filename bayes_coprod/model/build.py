@@ -10,21 +10,17 @@ import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 import xarray as xr
-from pytensor.compile.mode import Mode
 
 from bayes_coprod import names
 from bayes_coprod.model.coding import chosen_drivers, varying_columns
 from bayes_coprod.model.design import outcome_dim
-from bayes_coprod.model.index import expected_index, index_parameters
 from bayes_coprod.model.likelihoods import LIKELIHOODS
+from bayes_coprod.model.modes import AT_ONCE
 from bayes_coprod.model.pilot import Pilot
 from bayes_coprod.model.spec import ModelSpec
 from bayes_coprod.survey.entries import Codebook
 
 type Arrays = Mapping[str, np.ndarray]
-
-AT_ONCE = Mode(linker="py", optimizer="fast_compile")
-"""Evaluates a graph a few times without compiling it."""
 
 
 def build_model(
@@ -121,34 +117,3 @@ def compile_citizen_log_likelihood(
     output = likelihood.citizens(spec, design, inputs, pilot)
     function = pytensor.function(list(inputs.values()), output, mode="JAX")
     return lambda draw: np.asarray(function(*(draw[name] for name in inputs)))
-
-
-def expected_response(
-    spec: ModelSpec, design: xr.Dataset, draws: Arrays, x: np.ndarray
-) -> np.ndarray:
-    """Evaluate the expected response of citizens with given drivers, for many draws at once.
-
-    Parameters
-    ----------
-    spec : ModelSpec
-    design : xarray.Dataset
-    draws : mapping of str to numpy.ndarray
-        The posterior's variables, the draws along the first axis.
-    x : numpy.ndarray
-        (draw, country, coefficient), coded as the design's.
-
-    Returns
-    -------
-    numpy.ndarray
-        (draw, country, form or outcome), in the survey's units.
-    """
-    inputs = {
-        name: pt.tensor(name, shape=draws[name].shape, dtype="float64")
-        for name in index_parameters(spec, design)
-    }
-    x_in = pt.tensor("x", shape=x.shape, dtype="float64")
-    output = expected_index(design, inputs, x_in)
-    function = pytensor.function(
-        [*inputs.values(), x_in], output, mode=AT_ONCE, on_unused_input="ignore"
-    )
-    return np.asarray(function(*(draws[name] for name in inputs), x))

@@ -8,8 +8,9 @@ Notation and formulas: :mod:`bayes_coprod.model.quadrature`. What makes it fast:
   for all citizens, and a block of citizens is one matrix product.
 - Gradients are sums over node weights: no reverse pass through arrays of citizens by nodes.
 
-Powers overflow where a citizen's expected propensities lie many SDs from the window. Such citizens
-are summed directly, pair of nodes by pair of nodes.
+Powers overflow where a citizen's expected propensities lie many SDs from the window, and the sum
+underflows where that makes the answers all but impossible, or where they are hundreds. Such
+citizens are summed directly, pair of nodes by pair of nodes.
 
 Numba's cache notices changes only in the file of the function that is called. So what is compiled
 together stands in one file: nothing here calls compiled functions of another.
@@ -31,8 +32,8 @@ _LOG_2_PI = math.log(2 * math.pi)
 _STEEPEST = 150.0
 """Log of the powers of the prior's linear term, so that products of two forms' factors neither
 overflow nor become subnormal, which is slow."""
-_LEAST_SUM = 1e-40
-"""Of a citizen's weights, so that they can be divided by it."""
+_LEAST_SUM = 1e-80
+"""Of a citizen's weights, so that they can be divided by it: all answers' probability is in it."""
 _LOG_NEGLIGIBLE = -45.0
 """Of a weight, relative to the largest."""
 _TINY = 1e-300

@@ -282,15 +282,6 @@ class GridLogLikelihood(Op):  # type: ignore[misc]
         return [cotangents[0] * gradient for gradient in outputs[1:]]
 
 
-@jax_funcify.register(GridLogLikelihood)  # type: ignore[untyped-decorator]
-def _call_from_jax(op: GridLogLikelihood, **_: object) -> Callable[..., tuple[jax.Array, ...]]:
-    def call(*inputs: jax.Array) -> tuple[jax.Array, ...]:
-        shapes = [_float64(()), *(_float64(value.shape) for value in inputs)]
-        return tuple(jax.pure_callback(op.value_and_gradients, shapes, *inputs))
-
-    return call
-
-
 class GridCitizens(Op):  # type: ignore[misc]
     """Log likelihood of each citizen, from (effects, kappa, sigma, rho); without a gradient."""
 
@@ -316,11 +307,9 @@ class GridCitizens(Op):  # type: ignore[misc]
 
 @jax_funcify.register(GridCitizens)  # type: ignore[untyped-decorator]
 def _call_citizens_from_jax(op: GridCitizens, **_: object) -> Callable[..., jax.Array]:
+    shape = jax.ShapeDtypeStruct((len(op.integral.x),), np.float64)  # type: ignore[no-untyped-call]
+
     def call(*inputs: jax.Array) -> jax.Array:
-        return jax.pure_callback(op.value, _float64((len(op.integral.x),)), *inputs)
+        return jax.pure_callback(op.value, shape, *inputs)
 
     return call
-
-
-def _float64(shape: tuple[int, ...]) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(shape, np.float64)  # type: ignore[no-untyped-call]

@@ -11,6 +11,7 @@ from itertools import combinations
 
 import numpy as np
 import pymc as pm
+import pytensor
 import pytensor.tensor as pt
 import xarray as xr
 from pytensor.tensor import TensorVariable
@@ -18,6 +19,7 @@ from pytensor.tensor import TensorVariable
 from bayes_coprod import names
 from bayes_coprod.model.collapse import GaussianCells, collapse_gaussian
 from bayes_coprod.model.design import outcome_dim
+from bayes_coprod.model.modes import AT_ONCE
 from bayes_coprod.model.pilot import Pilot
 from bayes_coprod.model.priors import from_normal, log_density
 from bayes_coprod.model.spec import ModelSpec
@@ -221,3 +223,34 @@ def index_parameters(spec: ModelSpec, design: xr.Dataset) -> tuple[str, ...]:
     slope = ("b",) if design.sizes[names.COEFFICIENT] else ()
     rho = ("rho",) if design.sizes[outcome_dim(spec)] > 1 else ()
     return ("b_intercept", *slope, "residual_sd", *rho)
+
+
+def expected_indices(
+    spec: ModelSpec, design: xr.Dataset, draws: Mapping[str, np.ndarray], x: np.ndarray
+) -> np.ndarray:
+    """Evaluate the expected indices of citizens with given drivers, for many draws at once.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    design : xarray.Dataset
+    draws : mapping of str to numpy.ndarray
+        The posterior's variables, the draws along the first axis.
+    x : numpy.ndarray
+        (draw, country, coefficient), coded as the design's.
+
+    Returns
+    -------
+    numpy.ndarray
+        (draw, country, form or outcome), in the survey's units.
+    """
+    inputs = {
+        name: pt.tensor(name, shape=draws[name].shape, dtype="float64")
+        for name in index_parameters(spec, design)
+    }
+    x_in = pt.tensor("x", shape=x.shape, dtype="float64")
+    output = expected_index(design, inputs, x_in)
+    function = pytensor.function(
+        [*inputs.values(), x_in], output, mode=AT_ONCE, on_unused_input="ignore"
+    )
+    return np.asarray(function(*(draws[name] for name in inputs), x))

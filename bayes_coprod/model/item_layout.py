@@ -9,8 +9,8 @@ import xarray as xr
 
 from bayes_coprod import names
 from bayes_coprod.model.spec import ModelSpec
-from bayes_coprod.model.varying import zero_sum_contrasts
-from bayes_coprod.survey.entries import Codebook
+from bayes_coprod.model.varying import effect_columns, zero_sum_contrasts
+from bayes_coprod.survey.entries import Codebook, Driver
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,14 @@ def shifts_vary(spec: ModelSpec, layout: ItemLayout) -> bool:
     """Whether items have shifts in each country."""
     several = len(layout.form) > layout.n_forms
     return spec.thresholds_vary and spec.pooling != "complete" and several
+
+
+def which_vary(spec: ModelSpec, design: xr.Dataset, drivers: tuple[Driver, ...]) -> np.ndarray:
+    """Effects of each form, then contrasts between items: whether each varies by country."""
+    layout = item_layout(design)
+    columns = effect_columns(spec, drivers, design.sizes[names.COEFFICIENT])
+    shifts = np.full(len(layout.contrasts), shifts_vary(spec, layout))
+    return np.r_[np.tile(columns, layout.n_forms), shifts]
 
 
 def n_coordinates(design: xr.Dataset) -> tuple[int, int, int]:

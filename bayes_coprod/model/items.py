@@ -30,6 +30,7 @@ from bayes_coprod.model.item_layout import (
     item_layout,
     n_coordinates,
     shifts_vary,
+    which_vary,
 )
 from bayes_coprod.model.pilot import Pilot
 from bayes_coprod.model.priors import from_normal, log_density
@@ -38,7 +39,6 @@ from bayes_coprod.model.spec import ModelSpec
 from bayes_coprod.model.varying import (
     common_coordinates,
     country_coefficients,
-    effect_columns,
     effect_scales,
     scale,
 )
@@ -55,22 +55,18 @@ def build_items(
 ) -> None:
     """Register the model's variables, priors and likelihood in the PyMC model at hand."""
     layout = item_layout(design)
-    n_countries, n_forms = design.sizes[names.COUNTRY], layout.n_forms
     n_effects, n_contrasts, n_rest = n_coordinates(design)
     common = common_coordinates(n_effects + n_contrasts + n_rest, pilot)
-    columns = effect_columns(spec, drivers, design.sizes[names.COEFFICIENT])
-    with_shift = shifts_vary(spec, layout)
-    varies = np.r_[np.tile(columns, n_forms), np.full(n_contrasts, with_shift)]
-
+    varies = which_vary(spec, design, drivers)
     tau = effect_scales(spec, drivers)
     if tau is not None:
         tau = tau.reshape((-1,))
-        if with_shift:
+        if shifts_vary(spec, layout):
             tau_kappa = scale("tau_kappa", spec.priors["tau_kappa"])
             tau = pt.concatenate([tau, pt.repeat(tau_kappa, n_contrasts)])
     b = country_coefficients(
         spec,
-        n_countries,
+        design.sizes[names.COUNTRY],
         varies,
         tau,
         common,

@@ -39,6 +39,9 @@ MOST_NODES = 128
 _WORTH_IT = 64
 """Nodes a form and citizen beyond which "auto" looks whether nodes of one's own need fewer."""
 
+_MOST_FINER = 2000
+"""Nodes a form of a finer rule, whose square has to fit into memory."""
+
 _TAIL = 1e-7
 """Share of a citizen's posterior that may lie beyond the nodes, on either side."""
 
@@ -84,9 +87,12 @@ class Nodes:
 
 
 def finer(nodes: Nodes, factor: int) -> Nodes:
-    """Nodes on a grid, `factor` times as close and `factor` times as wide."""
-    spacing = nodes.spacing.min(axis=0) / factor
+    """Nodes on a grid, `factor` times as close and `factor` times as wide.
+
+    Where citizens' own nodes differ so much that this takes too many, they are less close.
+    """
     reach = (nodes.spacing * np.array(nodes.n_nodes)).max(axis=0) * factor
+    spacing = np.maximum(nodes.spacing.min(axis=0) / factor, reach / _MOST_FINER)
     return Nodes(
         np.round(nodes.place / spacing) * spacing,
         np.broadcast_to(spacing, nodes.spacing.shape),
@@ -239,15 +245,16 @@ def place_nodes(
         if pull is not None:
             middle, half = (low + high) / 2, np.hypot((high - low) / 2, sd**2 * pull[:, f])
             low, high = middle - half, middle + half
-        spacing = np.maximum(spacing, (high - low).max() / (MOST_NODES - 2))
-        if rule != "dense":
-            spacing = np.full_like(spacing, spacing.min())
         place = (low + high) / 2
-        if rule != "dense":
+        if rule == "dense":
+            spacing = np.maximum(spacing, (high - low) / (MOST_NODES - 2))
+        else:
+            closest = max(spacing.min(), (high - low).max() / (MOST_NODES - 2))
+            spacing = np.full_like(spacing, closest)
             place = np.round(place / spacing) * spacing
-        # some nodes to spare: the sampler walks around the pilot's mode
         places.append(place)
         spacings.append(spacing)
+        # two to spare: the sampler walks around the pilot's mode
         counts.append(min(int(np.ceil(((high - low) / spacing).max())) + 2, MOST_NODES))
     nodes = Nodes(
         np.stack(places, axis=1), np.stack(spacings, axis=1), tuple(counts), rule != "dense"

@@ -23,7 +23,8 @@ from bayes_coprod import names
 from bayes_coprod.model.answer_tables import category_probabilities, compiled, probability_above
 from bayes_coprod.model.grid_op import expected_propensity, make_scale
 from bayes_coprod.model.item_layout import ItemLayout, item_layout
-from bayes_coprod.model.items import effects_and_thresholds
+from bayes_coprod.model.items import effects_and_thresholds, integrand_at
+from bayes_coprod.model.quadrature import Nodes
 
 type ResponseScale = Literal["index", "share", "any", "category"]
 type Draw = Mapping[str, np.ndarray]
@@ -90,10 +91,13 @@ class Population:
     ----------
     design : xarray.Dataset
         Of an ``items`` model.
+    nodes : Nodes
+        That the model was fitted with: it knows deviations as far as they resolve them.
     """
 
-    def __init__(self, design: xr.Dataset) -> None:
+    def __init__(self, design: xr.Dataset, nodes: Nodes) -> None:
         self.design = design
+        self.nodes = nodes
         self.layout = item_layout(design)
         country = design["country_index"].values
         self.ends = np.searchsorted(country, np.arange(design.sizes[names.COUNTRY] + 1))
@@ -118,11 +122,10 @@ class Population:
         list of Spread
             For each form.
         """
-        effects = effects_and_thresholds(self.design, draw)[0]
+        effects, _, sigma, _ = integrand_at(self.design, draw, self.nodes)
         mu = expected_propensity(effects, x, self.ends)
         return [
-            _spread(mu[:, f].copy(), weight, self.ends, float(sigma))
-            for f, sigma in enumerate(draw["sigma"])
+            _spread(mu[:, f].copy(), weight, self.ends, float(sd)) for f, sd in enumerate(sigma)
         ]
 
     def expect(

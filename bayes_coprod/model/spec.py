@@ -334,6 +334,13 @@ def _parse(table: StrictTable, question: str) -> ModelSpec:
         sampler=_parse_sampler(table.table("sampler", {})),
     )
     table.finish()
+    if likelihood != "items" and spec.sampler.quadrature != "auto":
+        raise make_error(
+            SpecError,
+            table.place,
+            f"quadrature is of no use to likelihood = {likelihood!r}",
+            remedy="Leave it out; it belongs to items.",
+        )
     return spec
 
 

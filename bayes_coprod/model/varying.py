@@ -129,8 +129,15 @@ def country_coefficients(
             gamma = tau * pm.Normal("z_gamma", 0, 1, shape=shape)
         # d = H' gamma
         b = mean + pt.dot(zero_sum_contrasts(n_countries).T, gamma)
-    order = np.argsort([*np.flatnonzero(varies), *np.flatnonzero(~varies)])
-    return pt.concatenate([b, fixed], axis=1)[:, order]
+    return pt.concatenate([b, fixed], axis=1)[:, back_in_place(varies)]
+
+
+def back_in_place(varies: np.ndarray) -> np.ndarray:
+    """Give the order that brings coefficients back where they belong, (coefficient,).
+
+    They come with those first that vary by country; `varies` is (coefficient,).
+    """
+    return np.argsort([*np.flatnonzero(varies), *np.flatnonzero(~varies)])
 
 
 def _informed(

@@ -52,13 +52,18 @@ def data_section(fit: Fit) -> Section:
     )
     total = people.sum()
     left_out, asked = int(total["asked"] - total["in the fit"]), int(total["asked"])
+    too_few = (
+        "answered fewer than half of the items of every outcome"
+        if fit.spec.likelihood == "index"
+        else "answered no item"
+    )
     blocks: list[Block] = [
         Paragraph(
             f"{fit.codebook.name}"
             + (f", {fit.codebook.source}" if fit.codebook.source else "")
             + f". {asked:,} citizens were asked. {left_out:,} of them "
-            f"({left_out / asked:.1%}) are left out because they miss a driver or answered fewer "
-            "than half of the items of every outcome; results speak of the others."
+            f"({left_out / asked:.1%}) are left out because they miss a driver or {too_few}; "
+            "results speak of the others."
         ),
         Table(
             name="citizens",
@@ -247,17 +252,29 @@ def _priors_table(fit: Fit, prob: float) -> Table:
 
 def _sampling(fit: Fit) -> str:
     sampler = fit.spec.sampler
-    seconds = float(fit.tree["posterior"].attrs["sampling_time"])
+    attrs = fit.tree["posterior"].attrs
+    seconds = float(attrs["sampling_time"])
+    again = (
+        f"A first run had divergences and was discarded; this one took shorter steps (target "
+        f"acceptance {attrs['target_accept']:.2g}). "
+        if attrs.get("discarded_runs")
+        else ""
+    )
     return (
         f"Sampled with the no-U-turn sampler of nutpie: {words.count(sampler.chains)} chains of "
         f"{sampler.draws:,} draws after {sampler.tune:,} tuning draws, in {seconds:.0f} seconds "
-        "from the design to the draws. "
+        f"from the design to the draws. {again}"
         + (
             "The likelihood is computed exactly from sums per country."
             if fit.spec.likelihood == "index"
-            else "Citizens' propensities are integrated out on a grid."
+            else f"Citizens' propensities are integrated out {_integrated(fit)}."
         )
     )
+
+
+def _integrated(fit: Fit) -> str:
+    assert fit.pilot is not None and fit.pilot.nodes is not None
+    return "on a grid that all share" if fit.pilot.nodes.is_grid else "on nodes of each one's own"
 
 
 def limits_section(fit: Fit) -> Section:

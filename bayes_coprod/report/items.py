@@ -39,7 +39,8 @@ def items_section(fit: Fit, choice: IntervalChoice) -> Section:
             Paragraph(
                 "Whether items compare between countries: an item whose thresholds are shifted up "
                 "in a country is answered more rarely there than the form's other items lead one "
-                "to expect. Levels by form have this taken out; levels of single items have not."
+                "to expect. Over a form's items shifts add up to nothing, in "
+                "logits; the levels of a single item bear its own."
             )
         )
         blocks.append(collect_shifts(fit))

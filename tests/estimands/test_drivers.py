@@ -6,8 +6,8 @@ import xarray as xr
 
 from bayes_coprod.errors import SpecError
 from bayes_coprod.estimands.drivers import driver_contrast, driver_effects
-from bayes_coprod.model.build import expected_response
 from bayes_coprod.model.coding import code_drivers, level_contrasts
+from bayes_coprod.model.index import expected_indices
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def test_an_effect_is_what_the_model_expects_of_a_citizen_who_changes(
         citizen.loc[:, driver] = value
         raw = code_drivers(citizen, small.codebook.drivers)[0]
         x = (raw - design["column_mean"].values) / design["column_sd"].values
-        expected.append(expected_response(some.spec, design, draws, np.tile(x, (5, 3, 1))))
+        expected.append(expected_indices(some.spec, design, draws, np.tile(x, (5, 3, 1))))
     ours = driver_effects(some)["by_country"].sel(driver=row).isel(chain=0)
     np.testing.assert_allclose(ours, expected[1] - expected[0], atol=1e-9)
 

@@ -1,7 +1,10 @@
 """Levels, effects and curves of the items model, held to one citizen at a time by quadrature."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import xarray as xr
 from scipy.special import expit
 
 import bayes_coprod as bc
@@ -85,10 +88,47 @@ def test_any_lies_between_the_largest_share_and_their_sum(items_fit):
         assert (some.sel(form=form) <= own.sum("item") + 1e-9).all()
 
 
+def test_any_equals_brute_force(items_fit, draw):
+    """Given the propensity items are answered independently."""
+    design = items_fit.design
+    country = design["country_index"].values
+    z = np.linspace(-9, 9, 241)
+    w = np.exp(-0.5 * z**2) / np.exp(-0.5 * z**2).sum()
+    effects = np.concatenate([draw["b_intercept"][:, :, None], draw["b"]], axis=2)
+    x = np.column_stack([np.ones(len(country)), design["x"].values])
+    mu = np.einsum("nfp,np->nf", effects[country], x)
+    # the threshold under the lowest category that takes part
+    start = np.cumsum(design["n_categories"].values - 1) - (design["n_categories"].values - 1)
+    at = start + design["takes_part_from"].values - 1
+    for f, form in enumerate(design["form"].values):
+        nothing = 1.0
+        for k in np.flatnonzero(design["item_form"].values == f):
+            kappa = draw["kappa"][at[k]] + draw["shift"][country, k]
+            theta = mu[:, f, None] + draw["sigma"][f] * z
+            nothing = nothing * expit(kappa[:, None] - theta)
+        some = 1 - nothing @ w
+        expected = [some[country == c].mean() for c in range(len(items_fit.countries))]
+        levels = bc.country_levels(items_fit, scale="any", uncertainty="fixed")
+        np.testing.assert_allclose(at_last(levels.sel(form=form)), expected, atol=1e-6)
+
+
 def test_any_of_one_item_is_its_share(items_fit):
     some = bc.country_levels(items_fit, scale="any", by="item", uncertainty="fixed")
     share = bc.country_levels(items_fit, scale="share", by="item", uncertainty="fixed")
     np.testing.assert_allclose(some, share, atol=1e-12)
+
+
+def test_deviations_narrower_than_the_nodes_count_as_they_did_in_the_fit(items_fit):
+    """A draw of sigma near 0 neither takes nodes without end nor another model than was fitted."""
+    nodes = items_fit.pilot.nodes
+    levels = []
+    for sd in (1e-6, float(nodes.least_sd[0]) / 100):
+        posterior = items_fit.posterior.isel(chain=[0], draw=[0]).copy(deep=True)
+        posterior["sigma"][..., 0] = sd
+        tree = items_fit.tree.copy()
+        tree["posterior"] = xr.DataTree(posterior)
+        levels.append(bc.country_levels(replace(items_fit, tree=tree), uncertainty="fixed"))
+    np.testing.assert_allclose(*levels, atol=1e-3)
 
 
 def test_sectors_have_gaps_of_their_own(items_fit):
@@ -153,9 +193,44 @@ def test_curves_are_shares_and_follow_the_driver(items_fit):
     assert curves["value"].values.tolist() == ["none", "small", "some", "big"]
 
 
+@pytest.mark.parametrize("driver", ["self_efficacy", "female", "education"])
+def test_curves_set_everybody_to_a_level(items_fit, five, draw, driver):
+    """Everybody's columns of a driver are those of a citizen with the level."""
+    design = items_fit.design
+    curves = at_last(bc.category_curves(items_fit, driver, "individual", uncertainty="fixed"))
+    answers = five.data.set_index("citizen")[driver].loc[design["citizen"].values]
+    columns = [str(name).split(":")[0] == driver for name in design["coefficient"].values]
+    levels = five.codebook.driver(driver).levels or (0, 1)
+    assert curves.sizes["value"] == len(levels)
+    for value, level in enumerate(levels):
+        x = design["x"].values.copy()
+        x[:, columns] = x[np.flatnonzero(answers == level)[0], columns]
+        assert_curve(items_fit, draw, curves.isel(value=value), x)
+
+
+def test_curves_of_a_numeric_driver_are_in_its_units(items_fit, draw):
+    design = items_fit.design
+    curves = at_last(bc.category_curves(items_fit, "age", "individual", uncertainty="fixed"))
+    assert curves.sizes["value"] == 9
+    for value in (0, 8):
+        x = design["x"].values.copy()
+        at = {"coefficient": "age"}
+        years = float(curves["value"][value]) - float(design["column_mean"].sel(at))
+        x[:, design.get_index("coefficient").get_loc("age")] = years / design["column_sd"].sel(at)
+        assert_curve(items_fit, draw, curves.isel(value=value), x)
+
+
+def assert_curve(fit, draw, curve, x):
+    own = [p for p, f in zip(category_shares(fit, draw, x), fit.design["item_form"], strict=True)
+           if f == 0]  # fmt: skip
+    np.testing.assert_allclose(curve, np.mean(own, axis=(0, 1)), atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [
+        (lambda fit: bc.driver_effects(fit, scale="link", by="item"), "by form, not by 'item'"),
+        (lambda fit: bc.driver_effects(fit, scale="link", population="all"), "'all'"),
         (lambda fit: bc.country_levels(fit, scale="logit"), "unknown scale 'logit'"),
         (lambda fit: bc.country_levels(fit, by="region"), "unknown by 'region'"),
         (lambda fit: bc.country_levels(fit, scale="category", by="form"), "belong to items"),

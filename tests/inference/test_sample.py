@@ -101,9 +101,28 @@ def test_the_tree_says_what_made_it(fit):
     attrs = fit.tree["posterior"].attrs
     assert attrs["inference_library"] == "nutpie"
     assert {"pymc_version", "bayes_coprod_version", "sampling_time"} <= set(attrs)
+    assert attrs["discarded_runs"] == 0
     stats = set(fit.tree["sample_stats"].data_vars)
     assert {"diverging", "energy", "lp", "tree_depth", "acceptance_rate"} <= stats
     assert "pilot" in fit.tree.children
+
+
+def test_a_run_with_divergences_is_discarded_and_said(flat_survey, flat_model, monkeypatch):
+    run, taken = sample._run, []
+
+    def diverge_at_first(*arguments):
+        found = run(*arguments)
+        found["sample_stats"]["diverging"][0, 0] = not taken
+        taken.append(arguments[-1])
+        return found
+
+    monkeypatch.setattr(sample, "_run", diverge_at_first)
+    fit = fit_model(flat_model, flat_survey, draws=20, tune=20, progressbar=False)
+    attrs = fit.tree["posterior"].attrs
+    assert taken == sorted(set(taken))
+    assert len(taken) == 2
+    assert (attrs["target_accept"], attrs["discarded_runs"]) == (taken[1], 1)
+    assert not fit.tree["sample_stats"]["diverging"].any()
 
 
 def test_everything_is_refused_before_sampling(five, small_frame, small_book, monkeypatch):

@@ -99,23 +99,23 @@ def test_patterns_of_missing_outcomes_occur_in_the_small_survey(small, index_spe
 
 
 def test_expected_index_is_the_pooled_mean_where_everything_is_zero(small, random_fit):
-    from bayes_coprod.model.build import expected_response
+    from bayes_coprod.model.index import expected_indices
 
     fit = random_fit(small)
     zero = {name: 0 * value[None] for name, value in draw_of(fit).items()}
     x = np.zeros((1, 3, fit.design.sizes["coefficient"]))
-    expected = expected_response(fit.spec, fit.design, zero, x)
+    expected = expected_indices(fit.spec, fit.design, zero, x)
     np.testing.assert_allclose(expected, np.tile(fit.design["outcome_mean"].values, (1, 3, 1)))
 
 
 def test_expected_index_of_a_citizen_by_hand(small, random_fit):
-    from bayes_coprod.model.build import expected_response
+    from bayes_coprod.model.index import expected_indices
 
     fit = random_fit(small)
     design, draw = fit.design, draw_of(fit, chain=1, draw=3)
     raw = code_drivers(small.data.iloc[[7]], small.codebook.drivers)[0]
     x = (raw - design["column_mean"].values) / design["column_sd"].values
     given = {name: value[None] for name, value in draw.items()}
-    ours = expected_response(fit.spec, design, given, np.tile(x, (1, 3, 1)))
+    ours = expected_indices(fit.spec, design, given, np.tile(x, (1, 3, 1)))
     unit, mean = design["outcome_sd"].values, design["outcome_mean"].values
     np.testing.assert_allclose(ours[0], mean + unit * (draw["b_intercept"] + draw["b"] @ x))

@@ -5,7 +5,7 @@ import pytensor
 import pytensor.tensor as pt
 import pytest
 
-from bayes_coprod.model.build import AT_ONCE
+from bayes_coprod.model.modes import AT_ONCE
 from bayes_coprod.model.quadrature import place_nodes, resolved
 
 CASES = [

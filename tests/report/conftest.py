@@ -15,6 +15,8 @@ _SAID_BY_SAMPLING = {
     "arviz_stats_version": "1.3",
     "bayes_coprod_version": "0.1",
     "sampling_time": 17.4,
+    "target_accept": 0.65,
+    "discarded_runs": 0,
 }
 
 

@@ -1,0 +1,8 @@
+"""How PyTensor evaluates graphs that are no part of sampling."""
+
+from __future__ import annotations
+
+from pytensor.compile.mode import Mode
+
+AT_ONCE = Mode(linker="py", optimizer="fast_compile")
+"""Evaluates a graph a few times without compiling it."""
