@@ -392,7 +392,7 @@ def test_only_the_drivers_of_the_model_are_minded(folder):
     code, out, _ = type_in(folder, "run", "gaps.csv", "-c", "book.toml", "-m", "women.toml")
     assert code == 0
     assert "driver coverage (age)" not in out
-    assert "0 left out for want of a driver" in out
+    assert "0 left out for want of a driver, 0 of answers" in out
 
 
 def test_the_demo_is_labelled_synthetic(folder):

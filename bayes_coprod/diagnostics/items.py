@@ -82,6 +82,16 @@ def _check_quadrature(fit: Fit) -> Finding:
     )
 
 
+_TOO_NARROW_REMEDY = (
+    "The data leave open whether citizens differ at all beyond country and drivers. Do not read "
+    "the lower end of their SD. Leave out items that hardly anybody does.",
+    "The data leave open whether citizens differ at all beyond country and drivers, or whether "
+    "their two propensities are one. Do not read the lower end of the SDs or the upper end of the "
+    "correlation. Fit the forms as one, or leave out items that hardly anybody does.",
+)
+"""With one form, and with two."""
+
+
 def _check_deviations(fit: Fit) -> Finding:
     """How often citizens' deviations are so narrow that they count as wider ones."""
     assert fit.pilot is not None and fit.pilot.nodes is not None
@@ -102,14 +112,14 @@ def _check_deviations(fit: Fit) -> Finding:
         where,
         largest,
         TOO_NARROW,
-        f"In {100 * largest:.0f} % of the draws citizens, or their two forms, differ by less than "
-        f"{width:.2g} logits (SD), the least that the integral resolves; that counts as so much.",
-        ""
-        if status == "pass"
-        else "The data leave open whether citizens differ at all, or whether the forms are one. Do "
-        "not read the lower end of sigma or the upper end of rho. Fit "
-        "the forms as one, or leave out items that hardly anybody does.",
+        f"Citizens{_or_forms(fit)} differ by more than the integral resolves, {width:.2g} logits "
+        f"(SD), in {'all' if largest == 0 else f'{100 * (1 - largest):.0f} % of the'} draws.",
+        "" if status == "pass" else _TOO_NARROW_REMEDY[_or_forms(fit) != ""],
     )
+
+
+def _or_forms(fit: Fit) -> str:
+    return ", and their two propensities," if "rho" in fit.posterior else ""
 
 
 def _check_pilot(fit: Fit) -> Finding:

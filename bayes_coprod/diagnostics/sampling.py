@@ -68,7 +68,9 @@ def _check_r_hat(posterior: xr.Dataset) -> Finding:
             f"It takes {LEAST_CHAINS} chains to tell; there are {posterior.sizes[names.CHAIN]}.",
             f"Fit with chains={LEAST_CHAINS} or more.",
         )
-    value, where = _extreme(_sampled(azs.rhat(posterior), posterior, -np.inf), largest=True)
+    with np.errstate(invalid="ignore"):  # of what is constant
+        r_hat = azs.rhat(posterior)
+    value, where = _extreme(_sampled(r_hat, posterior, -np.inf), largest=True)
     status = _status(value, R_HAT_PASS, R_HAT_FAIL)
     if status == "unknown":
         return _not_measured("R-hat", where, R_HAT_PASS)

@@ -176,7 +176,9 @@ def both_forms(fit: Fit, values: xr.DataArray) -> tuple[xr.DataArray, xr.DataArr
             SpecError,
             "gap",
             f"the model has the form {forms[0]!r} only, and a gap takes two",
-            remedy="Fit both forms: leave `forms` out of the model file.",
+            remedy="Fit both forms."
+            if len(fit.codebook.forms) > 1
+            else "The survey has one form: use country_levels.",
         )
     if names.FORM in values.dims:
         return tuple(values.sel({names.FORM: form}, drop=True) for form in forms)  # type: ignore[return-value]

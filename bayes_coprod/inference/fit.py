@@ -75,7 +75,7 @@ class Fit:
                 f"Fit of model {self.spec.name!r} to {self.design.attrs['survey']}",
                 f"  {self.design.sizes[names.CITIZEN]:,} citizens in {len(self.countries)} "
                 f"countries; {int(self.design['without_driver'].sum()):,} left out for want of "
-                "a driver",
+                f"a driver, {int(self.design['without_outcome'].sum()):,} of answers",
                 f"  {sizes[names.CHAIN]} chains of {sizes[names.DRAW]:,} draws in {seconds:.0f} s, "
                 f"random_seed {self.spec.sampler.random_seed}",
                 f"  posterior: {', '.join(map(str, self.tree['posterior'].data_vars))}",

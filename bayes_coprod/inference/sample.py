@@ -62,7 +62,7 @@ def fit_model(
         As for :func:`load_model`.
     survey : Survey
     draws, tune, chains, cores, random_seed, gradient : optional
-        Replace the model file's ``[sampler]`` settings.
+        Replace the model file's ``[sampler]`` settings; ``gradient`` is ``"jax"`` or ``"numba"``.
     progressbar : bool
         Show draws, divergences and time left, in a notebook or on a terminal.
 
@@ -83,6 +83,9 @@ def fit_model(
     -----
     A run with divergences is discarded, and one with shorter steps takes its place; the
     posterior's attribute ``discarded_runs`` says so, and ``sampling_time`` counts both.
+
+    The same seed gives the same draws on one machine, except in the process that compiles the
+    integral of ``items``, the first after an installation: numba rounds otherwise there.
 
     The first fit of a session switches JAX to 64-bit numbers for the whole process.
     """

@@ -342,7 +342,9 @@ def reproduce_section(fit: Fit, choice: IntervalChoice) -> Section:
         (
             Paragraph(
                 f"Made with {versions}. Seed {fit.spec.sampler.random_seed}. Digest of the data "
-                f"as the model saw them: {fit.design.attrs['digest'][:16]}."
+                f"as the model saw them: {fit.design.attrs['digest'][:16]}. On another machine, "
+                "and in the first run of an installation, which compiles, draws differ in rounding "
+                "and so in all but their distribution: results then agree to the Monte Carlo error."
             ),
             *(
                 [

@@ -168,7 +168,7 @@ def collect_drivers(
     ]
     if len(forms) == 2:
         rows.sort(key=lambda row: row.effects[0].mean - row.effects[1].mean)
-        order = f"Those that go most with the {forms[1]} form come first."
+        order = f"Those that go most with the {forms[1]} form, against the {forms[0]}, come first."
     else:
         rows.sort(key=lambda row: -row.effects[0].mean)
         order = ""

@@ -452,7 +452,7 @@ def test_drivers_that_go_most_with_the_second_form_come_first(fit, five_report):
     for driver, row in zip(order, figure.rows, strict=True):
         for form, effect in zip(figure.forms, row.effects, strict=True):
             assert effect == interval_of(summary.loc[form, driver])
-    assert "most with the collective form come first" in figure.caption
+    assert "most with the collective form, against the individual, come first" in figure.caption
     assert all(f"{row.label} {row.per}" in figure.alt for row in figure.rows)
 
 
