@@ -9,7 +9,7 @@ import xarray as xr
 from bayes_coprod import names
 from bayes_coprod.diagnostics.items import check_items
 from bayes_coprod.finding import Finding, Findings, Status
-from bayes_coprod.inference.fit import Fit
+from bayes_coprod.inference.fit import Fit, check_is_fit
 
 R_HAT_PASS, R_HAT_FAIL = 1.01, 1.05
 ESS_PASS, ESS_FAIL = 100, 50
@@ -40,6 +40,7 @@ def check_fit(fit: Fit) -> Findings:
     .. [1] Vehtari, Gelman, Simpson, Carpenter & Bürkner (2021), Rank-normalization, folding, and
        localization: An improved R-hat, Bayesian Analysis 16(2), 667-718.
     """
+    check_is_fit(fit, "check_fit")
     integrates = fit.pilot is not None and fit.pilot.nodes is not None
     of_model = check_items(fit) if integrates else []
     return Findings(

@@ -13,7 +13,7 @@ from bayes_coprod import names
 from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.estimands.expected import By, expected_responses
 from bayes_coprod.estimands.population import PopulationKind, Uncertainty
-from bayes_coprod.inference.fit import Fit
+from bayes_coprod.inference.fit import Fit, check_is_fit
 from bayes_coprod.model.response import ResponseScale
 
 type Quantity = xr.DataArray | Callable[[Fit], xr.DataArray]
@@ -217,6 +217,20 @@ def country_mean(of: xr.DataArray) -> xr.DataArray:
     return of.mean(names.COUNTRY, keep_attrs=True)
 
 
+def _by_country(fit: Fit, of: Quantity, place: str) -> xr.DataArray:
+    """Draws of a quantity that each country has."""
+    check_is_fit(fit, place)
+    values = of(fit) if callable(of) else of
+    if not isinstance(values, xr.DataArray) or names.COUNTRY not in values.dims:
+        raise make_error(
+            SpecError,
+            place,
+            "of is no quantity that each country has",
+            remedy=f"Give an estimand such as gap, or what one returned: {place}(fit, of=gap).",
+        )
+    return values
+
+
 def country_contrasts(
     fit: Fit, *, of: Quantity = country_levels, reference: str = "mean"
 ) -> xr.DataArray:
@@ -240,9 +254,9 @@ def country_contrasts(
     Raises
     ------
     SpecError
-        If `reference` is no country of the fit.
+        If `reference` is no country of the fit, or the quantity has no countries.
     """
-    values = of(fit) if callable(of) else of
+    values = _by_country(fit, of, "country_contrasts")
     countries = [str(name) for name in values[names.COUNTRY].values]
     if reference == "mean":
         return _keep(values - country_mean(values), values, "minus the countries' mean")
@@ -282,8 +296,13 @@ def country_ranks(fit: Fit, *, of: Quantity = country_levels) -> xr.DataArray:
     -------
     xarray.DataArray
         dims (chain, draw, country, rank, ...), true where the country has the rank.
+
+    Raises
+    ------
+    SpecError
+        If the quantity has no countries.
     """
-    values = of(fit) if callable(of) else of
+    values = _by_country(fit, of, "country_ranks")
     axis = values.get_axis_num(names.COUNTRY)
     rank = values.copy(data=rankdata(-values.values, method="min", axis=axis))
     ranks = xr.DataArray(

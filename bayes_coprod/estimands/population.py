@@ -10,7 +10,7 @@ import xarray as xr
 
 from bayes_coprod import names
 from bayes_coprod.errors import SpecError, make_error
-from bayes_coprod.inference.fit import Fit
+from bayes_coprod.inference.fit import Fit, check_is_fit
 
 type PopulationKind = Literal["sample", "weighted"]
 type Uncertainty = Literal["bootstrap", "fixed"]
@@ -29,7 +29,8 @@ _BLOCK = 4_000_000
 
 
 def check_population(fit: Fit, population: str, uncertainty: str) -> None:
-    """Refuse a population that is unknown or that the survey cannot give."""
+    """Refuse what is no fit, and a population that is unknown or that the survey cannot give."""
+    check_is_fit(fit, "estimand")
     for argument, value, known in (
         ("population", population, POPULATIONS),
         ("uncertainty", uncertainty, UNCERTAINTIES),

@@ -8,7 +8,7 @@ import xarray as xr
 from bayes_coprod import names
 from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.estimands.expected import posterior_draws
-from bayes_coprod.inference.fit import Fit
+from bayes_coprod.inference.fit import Fit, check_is_fit
 from bayes_coprod.model.items import integrand_at, make_integral
 from bayes_coprod.model.quadrature import finer
 
@@ -47,6 +47,7 @@ def citizen_propensities(
     a random part of its spacing for each draw and a node is drawn: an exact draw, not one from a
     few possible values.
     """
+    check_is_fit(fit, "citizen_propensities")
     if fit.spec.likelihood != "items":
         raise make_error(
             SpecError,

@@ -76,7 +76,7 @@ def summarise(
     Raises
     ------
     SpecError
-        If `draws` lacks the dims chain and draw, or the interval is none.
+        If `draws` is no quantity, lacks the dims chain and draw, or the interval is none.
     """
     prob, kind = interval_settings(prob, kind)
     if isinstance(draws, xr.Dataset):
@@ -86,6 +86,13 @@ def summarise(
             "a Dataset holds several quantities",
             available=draws.data_vars,
             remedy=f"Choose one, such as effects[{next(iter(draws.data_vars), '')!r}].",
+        )
+    if not isinstance(draws, xr.DataArray):
+        raise make_error(
+            SpecError,
+            "summarise",
+            f"takes a quantity's draws, and this is a {type(draws).__name__}",
+            remedy="Give what an estimand returns, or a variable of fit.posterior.",
         )
     for dim in (names.CHAIN, names.DRAW):
         if dim not in draws.dims:

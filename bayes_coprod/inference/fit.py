@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from bayes_coprod import names
-from bayes_coprod.errors import FitFileError, make_error
+from bayes_coprod.errors import FitFileError, SpecError, make_error
 from bayes_coprod.files import written_whole
 from bayes_coprod.model.build import build_model, log_density_at
 from bayes_coprod.model.pilot import Pilot, read_pilot
@@ -86,6 +86,21 @@ class Fit:
         return f"<pre>{escape(repr(self))}</pre>"
 
 
+def check_is_fit(fit: object, place: str) -> None:
+    """Refuse what is no fit where a function begins with one."""
+    if isinstance(fit, Fit):
+        return
+    if isinstance(fit, str | os.PathLike):
+        remedy = "Load the file first: load_fit(path)."
+    elif isinstance(fit, xr.DataArray | xr.Dataset | xr.DataTree):
+        remedy = "Give the fit itself; where a function takes a quantity of it, that goes into of=."
+    else:
+        remedy = "Give what fit_model or load_fit returned."
+    raise make_error(
+        SpecError, place, f"takes a fit, and this is a {type(fit).__name__}", remedy=remedy
+    )
+
+
 def save_fit(fit: Fit, path: str | os.PathLike[str]) -> Path:
     """Write a fit to a netCDF file, whole or not at all.
 
@@ -105,6 +120,7 @@ def save_fit(fit: Fit, path: str | os.PathLike[str]) -> Path:
     CoprodError
         If the folder does not exist.
     """
+    check_is_fit(fit, "save_fit")
     tree = fit.tree.copy()
     tree["design"] = xr.DataTree(fit.design)
     tree.attrs = {

@@ -16,6 +16,7 @@ import pymc as pm
 import xarray as xr
 
 from bayes_coprod import names
+from bayes_coprod.errors import SurveyError, make_error
 from bayes_coprod.inference.density import Density, compile_density
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.inference.pilot import fit_pilot
@@ -89,6 +90,13 @@ def fit_model(
 
     The first fit of a session switches JAX to 64-bit numbers for the whole process.
     """
+    if not isinstance(survey, Survey):
+        raise make_error(
+            SurveyError,
+            "fit_model",
+            f"takes a survey, and this is a {type(survey).__name__}",
+            remedy="Read the data first: read_survey(path, codebook).",
+        )
     spec = override_sampler(
         load_model(model),
         draws=draws,

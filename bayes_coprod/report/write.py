@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from bayes_coprod.estimands.summarise import IntervalKind
 from bayes_coprod.files import written_whole
 from bayes_coprod.finding import Findings
-from bayes_coprod.inference.fit import Fit
+from bayes_coprod.inference.fit import Fit, check_is_fit
 from bayes_coprod.report.collect import collect_report
 from bayes_coprod.report.data import (
     Block,
@@ -63,6 +63,7 @@ def write_report(
     SpecError
         If the interval is none.
     """
+    check_is_fit(fit, "write_report")
     text = render_html(collect_report(fit, prob=prob, kind=kind))
     with written_whole(path, "write_report") as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,35 @@
+"""What a function does not take is refused in words."""
+
+import pytest
+
+import bayes_coprod as bc
+
+CALLS = {
+    "quantity for fit": (lambda fit: bc.country_contrasts(bc.gap(fit)), "this is a DataArray.*of="),
+    "ranks of a quantity": (lambda fit: bc.country_ranks(bc.gap(fit)), "this is a DataArray"),
+    "name for quantity": (lambda fit: bc.country_contrasts(fit, of="gap"), "no quantity that each"),
+    "several quantities": (
+        lambda fit: bc.country_contrasts(fit, of=bc.driver_effects),
+        "no quantity that each",
+    ),
+    "no country": (
+        lambda fit: bc.country_ranks(fit, of=fit.posterior["rho"]),
+        "no quantity that each",
+    ),
+    "path to check": (lambda _: bc.check_fit("five.nc"), "this is a str.*load_fit"),
+    "path to gap": (lambda _: bc.gap("five.nc"), "this is a str.*load_fit"),
+    "path to effects": (lambda _: bc.driver_effects("five.nc"), "this is a str.*load_fit"),
+    "path to propensities": (lambda _: bc.citizen_propensities("five.nc"), "load_fit"),
+    "path to report": (lambda _: bc.write_report("five.nc", "report.html"), "load_fit"),
+    "nothing to save": (lambda _: bc.save_fit(None, "five.nc"), "NoneType.*fit_model"),
+    "path to survey": (lambda _: bc.fit_model("items", "survey.csv"), "this is a str.*read_survey"),
+    "fit to summarise": (lambda fit: bc.summarise(fit), "this is a Fit"),
+    "tree to summarise": (lambda fit: bc.summarise(fit.tree["posterior"]), "this is a DataTree"),
+}
+
+
+@pytest.mark.parametrize("case", CALLS)
+def test_refused(case, fit):
+    call, said = CALLS[case]
+    with pytest.raises(bc.CoprodError, match=said):
+        call(fit)
