@@ -82,21 +82,12 @@ def _check_quadrature(fit: Fit) -> Finding:
     )
 
 
-_TOO_NARROW_REMEDY = (
-    "The data leave open whether citizens differ at all beyond country and drivers. Do not read "
-    "the lower end of their SD. Leave out items that hardly anybody does.",
-    "The data leave open whether citizens differ at all beyond country and drivers, or whether "
-    "their two propensities are one. Do not read the lower end of the SDs or the upper end of the "
-    "correlation. Fit the forms as one, or leave out items that hardly anybody does.",
-)
-"""With one form, and with two."""
-
-
 def _check_deviations(fit: Fit) -> Finding:
     """How often citizens' deviations are so narrow that they count as wider ones."""
     assert fit.pilot is not None and fit.pilot.nodes is not None
     posterior, least_sd = fit.posterior, fit.pilot.nodes.least_sd
-    rho = abs(posterior["rho"].squeeze(names.PAIR, drop=True)) if "rho" in posterior else 0.0
+    two = "rho" in posterior
+    rho = abs(posterior["rho"].squeeze(names.PAIR, drop=True)) if two else 0.0
     rho_allows = np.minimum(1.0, (2 * (1 - rho)) ** 0.5)
     narrow = posterior["sigma"] * rho_allows < xr.DataArray(least_sd, dims=names.FORM)
     share = narrow.mean((names.CHAIN, names.DRAW))
@@ -112,14 +103,19 @@ def _check_deviations(fit: Fit) -> Finding:
         where,
         largest,
         TOO_NARROW,
-        f"Citizens{_or_forms(fit)} differ by more than the integral resolves, {width:.2g} logits "
-        f"(SD), in {'all' if largest == 0 else f'{100 * (1 - largest):.0f} % of the'} draws.",
-        "" if status == "pass" else _TOO_NARROW_REMEDY[_or_forms(fit) != ""],
+        f"Citizens{', and their two propensities,' if two else ''} differ by more than the "
+        f"integral resolves, {width:.2g} logits (SD), in {100 * (1 - largest):.4g} % of the draws.",
+        ""
+        if status == "pass"
+        else "The data leave open whether citizens differ at all beyond country and drivers"
+        + (
+            ", or whether their two propensities are one. Do not read the lower end of the SDs or "
+            "the upper end of the correlation. Fit the forms as one, or leave"
+            if two
+            else ". Do not read the lower end of their SD. Leave"
+        )
+        + " out items that hardly anybody does.",
     )
-
-
-def _or_forms(fit: Fit) -> str:
-    return ", and their two propensities," if "rho" in fit.posterior else ""
 
 
 def _check_pilot(fit: Fit) -> Finding:

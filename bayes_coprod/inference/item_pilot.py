@@ -117,7 +117,6 @@ def fit_item_pilot(spec: ModelSpec, design: xr.Dataset, drivers: tuple[Driver, .
     coordinates = _coordinates(spec, design, drivers)
     nodes = _wide_nodes(design)
     at = _start(design, coordinates)
-    problem = ""
     # nodes for the whole population first, and close by once it is known where citizens lie
     for tolerance in _TOLERANCES:
         gradient_at = _compile(spec, design, coordinates, nodes)
@@ -127,9 +126,9 @@ def fit_item_pilot(spec: ModelSpec, design: xr.Dataset, drivers: tuple[Driver, .
         )  # fmt: skip
         if found.fun < _NOWHERE:
             at = found.x
-        if found.fun >= _NOWHERE or (not found.success and tolerance == _TOLERANCES[-1]):
-            problem = "The pilot found no mode."
         nodes = _place(spec, design, coordinates, at, nodes)
+    found_mode = found.success and found.fun < _NOWHERE
+    problem = "" if found_mode else "The pilot found no mode."
     gradient_at = _compile(spec, design, coordinates, nodes)
     try:
         evidence, whitening = _information(gradient_at, at, coordinates)

@@ -110,9 +110,9 @@ def fit_model(
     start = time.perf_counter()
     pilot = fit_pilot(spec, survey.codebook, design)
     graph = build_model(spec, survey.codebook, design, pilot)
-    drawn, stats = _sample(graph, spec.sampler, progressbar and _somebody_watches())
-    stats.attrs["sampling_time"] = time.perf_counter() - start
-    tree = _tree(drawn, stats, graph)
+    drawn, stats, how = _sample(graph, spec.sampler, progressbar and _somebody_watches())
+    how["sampling_time"] = time.perf_counter() - start
+    tree = _tree(drawn, stats, graph, how)
     if pilot is not None:
         tree["pilot"] = xr.DataTree(pilot_dataset(pilot))
     return Fit(spec, survey.codebook, design, tree)
@@ -120,22 +120,22 @@ def fit_model(
 
 def _sample(
     graph: pm.Model, settings: Sampler, progressbar: bool
-) -> tuple[dict[str, np.ndarray], xr.Dataset]:
-    """Draws of all the model's variables, (chain, draw, ...), and the sampler's statistics."""
+) -> tuple[dict[str, np.ndarray], xr.Dataset, dict[str, float]]:
+    """Draws of all the model's variables, (chain, draw, ...), statistics, and how they came."""
     density = compile_density(graph, settings.gradient)
     compiled = _model(density)
     for target_accept in _TARGET_ACCEPT:
         sampled = _run(compiled, settings, progressbar, target_accept)
         if not sampled["sample_stats"]["diverging"].any():
             break
+    discarded = _TARGET_ACCEPT.index(target_accept)
+    how = {"target_accept": target_accept, "discarded_runs": discarded}
     stats = sampled["sample_stats"].to_dataset()
-    stats.attrs["target_accept"] = target_accept
-    stats.attrs["discarded_runs"] = _TARGET_ACCEPT.index(target_accept)
     drawn = sampled["posterior"].to_dataset()
     coordinates = drawn[_COORDINATES].values  # (chain, draw, coordinate)
     flat = density.expand(coordinates.reshape(-1, coordinates.shape[-1]))
     shape = coordinates.shape[:2]
-    return {name: v.reshape(*shape, *v.shape[1:]) for name, v in flat.items()}, stats
+    return {name: v.reshape(*shape, *v.shape[1:]) for name, v in flat.items()}, stats, how
 
 
 def _run(
@@ -186,9 +186,10 @@ def _somebody_watches() -> bool:
     return sys.stderr.isatty() or "ipykernel" in sys.modules
 
 
-def _tree(drawn: dict[str, np.ndarray], stats: xr.Dataset, graph: pm.Model) -> xr.DataTree:
+def _tree(
+    drawn: dict[str, np.ndarray], stats: xr.Dataset, graph: pm.Model, how: Mapping[str, Any]
+) -> xr.DataTree:
     """Keep named quantities and ArviZ's statistics, and one draw as the fit's proof."""
-    how = ("sampling_time", "target_accept", "discarded_runs")
     dims = {
         name: (names.CHAIN, names.DRAW, *_dims(graph, name)) for name in named_quantities(graph)
     }
@@ -206,7 +207,7 @@ def _tree(drawn: dict[str, np.ndarray], stats: xr.Dataset, graph: pm.Model) -> x
             "pymc_version": version("pymc"),
             "arviz_stats_version": version("arviz-stats"),
             "bayes_coprod_version": version("bayes-coprod"),
-            **{name: stats.attrs[name] for name in how},
+            **how,
         },
     )
     last = {

@@ -9,6 +9,7 @@ from scipy.special import expit
 
 import bayes_coprod as bc
 from bayes_coprod.errors import SpecError
+from bayes_coprod.model.quadrature import resolved
 from bayes_coprod.survey.simulate import true_index
 
 LAST = {"chain": -1, "draw": -1}
@@ -118,17 +119,19 @@ def test_any_of_one_item_is_its_share(items_fit):
     np.testing.assert_allclose(some, share, atol=1e-12)
 
 
-def test_deviations_narrower_than_the_nodes_count_as_they_did_in_the_fit(items_fit):
-    """A draw of sigma near 0 neither takes nodes without end nor another model than was fitted."""
+def test_deviations_narrower_than_the_nodes_count_as_they_did_in_the_fit(items_fit, draw):
     nodes = items_fit.pilot.nodes
-    levels = []
-    for sd in (1e-6, float(nodes.least_sd[0]) / 100):
-        posterior = items_fit.posterior.isel(chain=[0], draw=[0]).copy(deep=True)
-        posterior["sigma"][..., 0] = sd
-        tree = items_fit.tree.copy()
-        tree["posterior"] = xr.DataTree(posterior)
-        levels.append(bc.country_levels(replace(items_fit, tree=tree), uncertainty="fixed"))
-    np.testing.assert_allclose(*levels, atol=1e-3)
+    sigma = np.array([nodes.least_sd[0] / 20, draw["sigma"][1]])
+    fitted, _ = resolved(sigma, draw["rho"], nodes.least_sd, lambda x: np.logaddexp(0, x))
+    posterior = items_fit.posterior.isel(chain=[-1], draw=[-1]).copy(deep=True)
+    posterior["sigma"][0, 0] = sigma
+    tree = items_fit.tree.copy()
+    tree["posterior"] = xr.DataTree(posterior)
+    narrow = replace(items_fit, tree=tree)
+    shares = at_last(bc.country_levels(narrow, scale="category", uncertainty="fixed"))
+    x = items_fit.design["x"].values
+    expected = category_shares(items_fit, draw | {"sigma": fitted}, x)
+    np.testing.assert_allclose(shares, np.concatenate(expected, axis=1), atol=1e-6)
 
 
 def test_sectors_have_gaps_of_their_own(items_fit):
