@@ -28,6 +28,7 @@ from bayes_coprod.estimands.population import (
     citizen_weights,
 )
 from bayes_coprod.inference.fit import Fit
+from bayes_coprod.inference.pooled import by_part
 from bayes_coprod.model.coding import chosen_drivers, coefficient_labels, level_contrasts
 from bayes_coprod.model.design import outcome_dim
 from bayes_coprod.model.response import ResponseScale
@@ -55,6 +56,7 @@ class _Step:
     base: dict[str, float]
 
 
+@by_part
 def driver_effects(
     fit: Fit,
     *,
@@ -296,13 +298,13 @@ def _steps(driver: Driver, design: xr.Dataset) -> list[_Step]:
     columns = coefficient_labels([driver])
     if driver.kind == "categorical":
         contrasts = level_contrasts(len(driver.levels))  # (level, contrast)
-        reference = driver.levels.index(str(driver.reference))
+        reference = driver.categories.index(driver.reference)
         means = design["column_mean"].sel({names.COEFFICIENT: columns}).values
         return [
             _Step(
                 name=names.level_label(driver.name, level),
                 label=f"{driver.label}: {level}",
-                per=f"against {driver.reference}",
+                per=f"against {driver.reference_level}",
                 change=dict(zip(columns, contrasts[i] - contrasts[reference], strict=True)),
                 base=dict(zip(columns, contrasts[reference] - means, strict=True)),
             )

@@ -101,5 +101,5 @@ def _without_defaults(entry: Item | Driver) -> dict[str, Any]:
     return {
         key: list(value) if isinstance(value, tuple) else value
         for key, value in kept.items()
-        if not (value is None or value is False or value == () or value == "")
+        if not (value is None or value is False or value in ((), "", {}))
     }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, time
+from decimal import Decimal, InvalidOperation
 from typing import Literal
 
 from bayes_coprod.strict import Scalar
@@ -14,25 +16,39 @@ KINDS: tuple[Kind, ...] = ("numeric", "binary", "categorical", "ordered")
 
 
 def spelling_of(value: object) -> str:
-    """How a cell is written: 1.0 as 1, text without the blanks around it."""
+    """How a cell is written: 1.0 as 1, a day without its midnight, text without outer blanks."""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ") if value.time() != time() else str(value.date())
     return str(value).strip()
+
+
+def number_in(spelling: str) -> Decimal | None:
+    """The finite number that a cell spells; ``None`` if it spells none."""
+    try:
+        number = Decimal(spelling)
+    except InvalidOperation:
+        return None
+    # Python reads 1_8 and nan as numbers; nobody else means them so
+    return number if number.is_finite() and "_" not in spelling else None
 
 
 def is_same(spelling: str, choice: Scalar) -> bool:
     """Whether a cell says what the codebook says; numbers compare as numbers."""
     if isinstance(choice, str):
         return spelling == choice.strip()
-    try:
-        return float(spelling) == float(choice)
-    except ValueError:
-        return False
+    number = number_in(spelling)
+    return number is not None and number == Decimal(str(choice))
 
 
 def is_ambiguous(first: Scalar, second: Scalar) -> bool:
     """Whether one cell could be taken for either of two values of a codebook."""
     return is_same(spelling_of(first), second) or is_same(spelling_of(second), first)
+
+
+def _called(categories: tuple[Scalar, ...], labels: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(labels.get(str(category), str(category)) for category in categories)
 
 
 @dataclass(frozen=True)
@@ -55,8 +71,12 @@ class Item:
         The answers as they stand in the file, lowest first.
     takes_part_from : str, int or float
         The lowest category that counts as taking part.
+    labels : mapping of str to str
+        Category to what reports call it; empty: as it stands in the file.
     missing : tuple
         Values of this column that mean no answer, besides the survey's.
+    optional : bool
+        Whether a file without the column is read without the item.
     """
 
     name: str
@@ -66,12 +86,14 @@ class Item:
     sector: str | None
     categories: tuple[Scalar, ...]
     takes_part_from: Scalar
+    labels: Mapping[str, str] = field(default_factory=dict)
     missing: tuple[Scalar, ...] = ()
+    optional: bool = False
 
     @property
     def levels(self) -> tuple[str, ...]:
-        """The categories as text."""
-        return tuple(str(category) for category in self.categories)
+        """What the categories are called."""
+        return _called(self.categories, self.labels)
 
 
 @dataclass(frozen=True)
@@ -86,8 +108,10 @@ class Driver:
         Sets the coding.
     categories : tuple
         Of a categorical or ordered driver, as they stand in the file; ordered: lowest first.
+    labels : mapping of str to str
+        Category to what reports call it; empty: as it stands in the file.
     reference : str, int, float or None
-        Level of a categorical driver with which reports compare.
+        Category of a categorical driver with which reports compare.
     yes, no : tuple
         Values of a binary driver; an empty `no` means the one other value in the file.
     unit : str
@@ -100,6 +124,8 @@ class Driver:
         Whether scenarios may change it.
     missing : tuple
         Values of this column that mean no answer, besides the survey's.
+    optional : bool
+        Whether a file without the column is read without the driver.
     """
 
     name: str
@@ -107,6 +133,7 @@ class Driver:
     label: str
     kind: Kind
     categories: tuple[Scalar, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
     reference: Scalar | None = None
     yes: tuple[Scalar, ...] = ()
     no: tuple[Scalar, ...] = ()
@@ -115,11 +142,17 @@ class Driver:
     bounds: tuple[float, float] | None = None
     changeable: bool = False
     missing: tuple[Scalar, ...] = ()
+    optional: bool = False
 
     @property
     def levels(self) -> tuple[str, ...]:
-        """The categories as text."""
-        return tuple(str(category) for category in self.categories)
+        """What the categories are called."""
+        return _called(self.categories, self.labels)
+
+    @property
+    def reference_level(self) -> str:
+        """What the reference of a categorical driver is called."""
+        return self.levels[self.categories.index(self.reference)]
 
 
 @dataclass(frozen=True)

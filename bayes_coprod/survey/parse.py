@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from itertools import combinations, product
 from math import inf
 from typing import Any
@@ -9,7 +11,15 @@ from typing import Any
 from bayes_coprod import names
 from bayes_coprod.errors import CodebookError, make_error
 from bayes_coprod.strict import Scalar, StrictTable
-from bayes_coprod.survey.entries import KINDS, Codebook, Driver, Item, Kind, is_ambiguous
+from bayes_coprod.survey.entries import (
+    KINDS,
+    Codebook,
+    Driver,
+    Item,
+    Kind,
+    is_ambiguous,
+    is_same,
+)
 
 
 def parse_codebook(table: StrictTable) -> Codebook:
@@ -43,8 +53,24 @@ def parse_codebook(table: StrictTable) -> Codebook:
     )
     for part in (table, survey, country, weight, missing):
         part.finish()
-    _check_names(codebook)
-    return codebook
+    check_codebook(codebook)
+    return _with_labels_told_apart(codebook)
+
+
+def _with_labels_told_apart(codebook: Codebook) -> Codebook:
+    """Add its name to each label that several entries bear: reports go by labels."""
+    count = Counter(entry.label for entry in codebook.entries)
+
+    def told_apart[E: (Item, Driver)](entry: E) -> E:
+        if count[entry.label] == 1:
+            return entry
+        return replace(entry, label=f"{entry.label} ({entry.name})")
+
+    return replace(
+        codebook,
+        items=tuple(told_apart(item) for item in codebook.items),
+        drivers=tuple(told_apart(driver) for driver in codebook.drivers),
+    )
 
 
 def _parse_item(name: str, table: StrictTable, forms: tuple[str, ...]) -> Item:
@@ -59,7 +85,9 @@ def _parse_item(name: str, table: StrictTable, forms: tuple[str, ...]) -> Item:
         takes_part_from=table.take(
             "takes_part_from", (str, int, float), categories[1], "one of the categories"
         ),
+        labels=_parse_labels(table, categories),
         missing=table.scalars("missing", ()),
+        optional=table.flag("optional", False),
     )
     table.finish()
     if item.takes_part_from not in categories[1:]:
@@ -85,11 +113,39 @@ def _parse_categories(table: StrictTable) -> tuple[Scalar, ...]:
     return categories
 
 
+def _parse_labels(table: StrictTable, categories: tuple[Scalar, ...]) -> dict[str, str]:
+    """What categories are called, by category as text."""
+    labels = table.table("labels", {})
+    called = {}
+    for key in list(labels.content):
+        meant = [category for category in categories if is_same(key, category)]
+        if not meant:
+            raise make_error(
+                table.error,
+                labels.place,
+                f"{key!r} is no category",
+                value=key,
+                available=categories,
+            )
+        called[str(meant[0])] = labels.text(key)
+    names_ = [called.get(str(category), str(category)) for category in categories]
+    for name in names_:
+        if names_.count(name) > 1:
+            raise make_error(
+                table.error,
+                labels.place,
+                f"{names_.count(name)} categories are called {name!r}",
+                remedy="Give each category a name of its own; recode the file to merge two.",
+            )
+    return called
+
+
 def _parse_driver(name: str, table: StrictTable) -> Driver:
     kind: Kind = table.choice("kind", KINDS)
     given: dict[str, Any] = {}
     if kind in ("categorical", "ordered"):
         given["categories"] = _parse_categories(table)
+        given["labels"] = _parse_labels(table, given["categories"])
     if kind == "categorical":
         categories = given["categories"]
         given["reference"] = table.take(
@@ -132,6 +188,7 @@ def _parse_driver(name: str, table: StrictTable) -> Driver:
         kind=kind,
         changeable=table.flag("changeable", False),
         missing=table.scalars("missing", ()),
+        optional=table.flag("optional", False),
         **given,
     )
     table.finish()
@@ -160,8 +217,8 @@ def _parse_bounds(table: StrictTable) -> tuple[float, float] | None:
     return low, high
 
 
-def _check_names(codebook: Codebook) -> None:
-    """Refuse what is said twice or cannot be told apart."""
+def check_codebook(codebook: Codebook) -> None:
+    """Refuse what is said twice, cannot be told apart, or leaves a form without items."""
     place = codebook.place
     if not codebook.items:
         raise make_error(

@@ -358,7 +358,7 @@ def test_a_dataframe_without_rows_is_refused(content, frame):
         read_survey(frame[:0], content)
 
 
-@pytest.mark.parametrize("name", ["survey.xlsx", "survey.sav", "survey", "survey.zip"])
+@pytest.mark.parametrize("name", ["survey.xlsx", "survey.sas7bdat", "survey", "survey.zip"])
 def test_an_unknown_format_is_refused_with_the_known_ones(content, name):
     ending = name.removeprefix("survey")
     message = f"read_survey: {name} has an unknown format {ending!r}. Available: .csv, .csv.gz"

@@ -1,0 +1,94 @@
+"""Where a survey's data come from: files of every known format, and dataframes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import narwhals as nw
+from narwhals.typing import IntoDataFrame
+
+from bayes_coprod.errors import SurveyError, make_error
+from bayes_coprod.survey.columns import Column, Table
+from bayes_coprod.survey.csv_file import open_csv
+from bayes_coprod.survey.parquet_file import open_parquet
+from bayes_coprod.survey.stat_file import STATA, open_stat_file
+
+DEFAULT_ENCODING = "utf-8"
+FORMATS = (".csv", ".csv.gz", ".sav", ".zsav", STATA, ".parquet")
+
+
+def open_table(source: str | os.PathLike[str] | IntoDataFrame, encoding: str) -> Table:
+    """Open a file, a folder of parquet files, or a dataframe.
+
+    Parameters
+    ----------
+    source : str, path or dataframe
+    encoding : str
+        Of text; the default leaves it to files that say it themselves.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    SurveyError
+        If there is no such file, its format is unknown, or it cannot be read.
+    """
+    if not isinstance(source, str | os.PathLike):
+        return _open_frame(source)
+    path = Path(source)
+    if path.name.endswith((".csv", ".csv.gz")):
+        return open_csv(path, encoding)
+    if path.suffix == ".parquet" or path.is_dir():
+        return open_parquet(path)
+    if path.suffix in (".sav", ".zsav", STATA):
+        return open_stat_file(path, None if encoding == DEFAULT_ENCODING else encoding)
+    raise make_error(
+        SurveyError,
+        "read_survey",
+        f"{path.name} has an unknown format {path.suffix!r}",
+        available=[*FORMATS, "a folder of .parquet files", "any dataframe"],
+        remedy="Save it as one of these, or read it into a dataframe first.",
+    )
+
+
+def require_columns(wanted: Sequence[str], table: Table) -> None:
+    """Refuse a table that lacks a column, or has two of its name."""
+    for name in wanted:
+        if table.columns.count(name) != 1:
+            problem = "is not in the data" if name not in table.columns else "stands there twice"
+            raise make_error(
+                SurveyError,
+                table.place,
+                f"the codebook's column {name!r} {problem}",
+                value=name,
+                available=table.columns,
+            )
+
+
+def _open_frame(source: IntoDataFrame) -> Table:
+    try:
+        frame = nw.from_native(source, eager_only=True)
+    except nw.exceptions.DuplicateError as cause:
+        raise make_error(
+            SurveyError,
+            "read_survey",
+            f"columns of the dataframe have the same name ({cause})",
+            remedy="Give each column a name of its own.",
+        ) from cause
+    except TypeError as cause:
+        raise make_error(
+            SurveyError,
+            "read_survey",
+            f"{type(source).__name__} is neither a path nor a dataframe",
+            remedy="Give the path of a file or a pandas, polars or pyarrow table.",
+        ) from cause
+
+    def read(wanted: Sequence[str]) -> list[Column]:
+        chosen = frame.select(list(wanted)).to_pandas().reset_index(drop=True)
+        return [Column(name, chosen[name]) for name in wanted]
+
+    return Table("read_survey", tuple(map(str, frame.columns)), read)
