@@ -39,10 +39,17 @@ from .report.item_figures import (
     plot_categories as plot_categories,
     plot_shifts as plot_shifts,
 )
+from .report.survey_figures import (
+    plot_coverage as plot_coverage,
+    plot_shares as plot_shares,
+)
 from .report.write import write_report as write_report
 from .survey.codebook import load_codebook as load_codebook
 from .survey.coverage import check_survey as check_survey
+from .survey.describe import describe as describe
+from .survey.draft import draft_codebook as draft_codebook
 from .survey.entries import Codebook as Codebook
+from .survey.impute import impute as impute
 from .survey.read import (
     Survey as Survey,
     read_survey as read_survey,

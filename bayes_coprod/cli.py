@@ -25,7 +25,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-SurveyFile = Annotated[Path, typer.Argument(help="Survey, .csv or .csv.gz.", metavar="SURVEY")]
+_FORMATS = "Survey: .csv, .csv.gz, .sav, .zsav, .dta, .parquet or a folder of them."
+
+SurveyFile = Annotated[Path, typer.Argument(help=_FORMATS, metavar="SURVEY")]
 CodebookOption = Annotated[
     str, typer.Option("--codebook", "-c", help="Codebook, .toml file or name of a shipped one.")
 ]
@@ -42,6 +44,12 @@ DrawsOption = Annotated[int | None, typer.Option(help="Draws of each chain.")]
 TuneOption = Annotated[int | None, typer.Option(help="Tuning draws of each chain.")]
 ChainsOption = Annotated[int | None, typer.Option(help="Chains.")]
 SeedOption = Annotated[int | None, typer.Option("--seed", help="Random seed.")]
+ImputeOption = Annotated[
+    int | None,
+    typer.Option(
+        "--impute", help="Fill in missing drivers this many times.", metavar="M", show_default=False
+    ),
+]
 
 
 @app.command()
@@ -66,6 +74,29 @@ def demo(
 
 
 @app.command()
+def codebook(
+    survey: SurveyFile,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Codebook to write, .toml; else it is shown.")
+    ] = None,
+    encoding: EncodingOption = "utf-8",
+) -> None:
+    """Draft a codebook from a survey's labels and values."""
+    from bayes_coprod.files import written_whole
+    from bayes_coprod.survey.draft import draft_codebook
+
+    _check_targets(out)
+    draft = draft_codebook(survey, encoding=encoding).encode("utf-8")
+    if out is None:
+        # bytes: the terminal's encoding must not decide what a redirected codebook holds
+        typer.echo(draft, nl=False)
+        return
+    with written_whole(out, "codebook") as file:
+        file.write_bytes(draft)
+    typer.echo(f"Codebook: {out.resolve()}")
+
+
+@app.command()
 def run(
     survey: SurveyFile,
     codebook: CodebookOption,
@@ -78,12 +109,14 @@ def run(
     tune: TuneOption = None,
     chains: ChainsOption = None,
     seed: SeedOption = None,
+    impute: ImputeOption = None,
 ) -> None:
     """Do everything in one go: read, check, fit, check, report."""
     from bayes_coprod.survey.read import read_survey
 
     read = read_survey(survey, codebook, encoding=encoding)
-    _run(read, model, out, save, strict, draws=draws, tune=tune, chains=chains, random_seed=seed)
+    sampler = {"draws": draws, "tune": tune, "chains": chains, "random_seed": seed}
+    _run(read, model, out, save, strict, impute, **sampler)
 
 
 @app.command()
@@ -126,6 +159,7 @@ def fit(
     tune: TuneOption = None,
     chains: ChainsOption = None,
     seed: SeedOption = None,
+    impute: ImputeOption = None,
 ) -> None:
     """Fit a model and keep the fit in a file."""
     from bayes_coprod.diagnostics.sampling import check_fit
@@ -135,7 +169,8 @@ def fit(
 
     _check_targets(out)
     read = read_survey(survey, codebook, encoding=encoding)
-    fitted = fit_model(model, read, draws=draws, tune=tune, chains=chains, random_seed=seed)
+    data = _completed(read, impute)
+    fitted = fit_model(model, data, draws=draws, tune=tune, chains=chains, random_seed=seed)
     findings = check_fit(fitted)
     typer.echo(repr(fitted))
     typer.echo(repr(findings))
@@ -174,6 +209,7 @@ def _run(
     out: Path,
     save: Path | None,
     strict: bool,
+    impute: int | None = None,
     **sampler: int | None,
 ) -> None:
     from bayes_coprod.diagnostics.sampling import check_fit
@@ -183,14 +219,16 @@ def _run(
     from bayes_coprod.model.spec import load_model
     from bayes_coprod.report.write import write_report
     from bayes_coprod.survey.coverage import check_survey
+    from bayes_coprod.survey.read import Survey
 
     spec = load_model(model)
     _check_targets(out, save)
     typer.echo(repr(survey))
     drivers = None if spec.drivers == "all" else [] if spec.drivers == "none" else spec.drivers
-    coverage = check_survey(survey, drivers)
+    data = _completed(survey, impute)
+    coverage = check_survey(data if isinstance(data, Survey) else data[0], drivers)
     typer.echo(repr(coverage))
-    fitted = fit_model(spec, survey, **sampler)  # type: ignore[arg-type]
+    fitted = fit_model(spec, data, **sampler)  # type: ignore[arg-type]
     if save is not None:
         typer.echo(f"Fit: {save_fit(fitted, save).resolve()}")
     typer.echo(repr(fitted))
@@ -199,6 +237,13 @@ def _run(
     _print_levels(fitted)
     typer.echo(f"Report: {write_report(fitted, out).resolve()}")
     _exit_if_failed(Findings([*coverage, *sampling]), strict)
+
+
+def _completed(survey: Survey, m: int | None) -> Survey | tuple[Survey, ...]:
+    """The survey as it is, or completed copies of it."""
+    from bayes_coprod.survey.impute import impute
+
+    return survey if m is None else impute(survey, m=m)
 
 
 def _check_targets(*paths: Path | None) -> None:

@@ -17,6 +17,7 @@ THRESHOLD = "threshold"
 CATEGORY = "category"
 PAIR = "pair"
 RANK = "rank"
+IMPUTATION = "imputation"
 
 WEIGHT = "weight"
 INTERCEPT = "intercept"

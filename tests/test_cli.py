@@ -20,9 +20,10 @@ from bayes_coprod.diagnostics.sampling import check_fit
 from bayes_coprod.inference.fit import load_fit
 from bayes_coprod.model.spec import list_models
 from bayes_coprod.survey.coverage import check_survey
+from bayes_coprod.survey.draft import draft_codebook
 from bayes_coprod.survey.read import read_survey
 
-COMMANDS = ("models", "demo", "run", "check", "fit", "report")
+COMMANDS = ("models", "demo", "codebook", "run", "check", "fit", "report")
 FEW = ("--draws", "20", "--tune", "20")  # too few to pass the checks
 
 SMALL_BOOK = {
@@ -174,6 +175,59 @@ def test_another_encoding_is_read_when_given(folder):
     code, out, _ = type_in(folder, *typed, "--encoding", "latin-1")
     assert code == 0
     assert "Österreich 120" in out
+
+
+# Draft a codebook
+
+
+def test_a_codebook_is_drafted_in_utf_8_whatever_the_terminal_speaks(folder):
+    text = (folder / "survey.csv").read_text().replace("Austria", "Österreich 😀")
+    (folder / "emoji.csv").write_text(text, encoding="utf-8")
+    shown = subprocess.run(
+        [sys.executable, "-m", "bayes_coprod", "codebook", "emoji.csv"],
+        cwd=folder,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C"},
+        capture_output=True,
+        check=True,
+    )
+    assert shown.stdout.decode("utf-8") == draft_codebook(folder / "emoji.csv")
+    assert "Österreich 😀".encode() in shown.stdout
+    assert shown.stderr == b""
+    code, out, err = type_in(folder, "codebook", "emoji.csv", "--out", "draft.toml")
+    assert (code, out, err) == (0, f"Codebook: {folder / 'draft.toml'}\n", "")
+    assert (folder / "draft.toml").read_bytes() == shown.stdout
+    assert type_in(folder, "check", "emoji.csv", "-c", "draft.toml").code == 0
+
+
+def test_a_draft_of_another_encoding(folder):
+    text = (folder / "survey.csv").read_text().replace("Austria", "Österreich")
+    (folder / "latin.csv").write_bytes(text.encode("latin-1"))
+    typed = ("codebook", "latin.csv", "-o", "draft.toml")
+    assert type_in(folder, *typed, "--encoding", "latin-1").code == 0
+    assert "check latin.csv --codebook codebook.toml --encoding latin-1\n" in (
+        folder / "draft.toml"
+    ).read_text(encoding="utf-8")
+    assert type_in(folder, *typed).code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("survy.csv",), "read_survey: there is no file survy.csv."),
+        (("book.toml",), "book.toml has an unknown format '.toml'."),
+        (("survey.csv", "-o", "folder"), "output: folder is a folder."),
+        (("survey.csv", "-o", "drafts/draft.toml"), "lies in no folder drafts."),
+    ],
+    ids=["no survey", "no format", "a folder", "no folder"],
+)
+def test_what_cannot_be_drafted_leaves_nothing_behind(folder, arguments, message):
+    (folder / "folder").mkdir()
+    before = files_in(folder)
+    code, out, err = type_in(folder, "codebook", *arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("Error: ")
+    assert message in err
+    assert files_in(folder) == before
 
 
 # Wrong input

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from bayes_coprod import names
+from bayes_coprod.diagnostics.worst import in_worst_part
 from bayes_coprod.finding import Finding, Status
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.model.build import compile_citizen_log_likelihood
@@ -35,9 +36,9 @@ def check_items(fit: Fit) -> list[Finding]:
     list of Finding
     """
     return [
-        _check_quadrature(fit),
-        _check_deviations(fit),
-        _check_pilot(fit),
+        in_worst_part(fit, _check_quadrature),
+        in_worst_part(fit, _check_deviations),
+        in_worst_part(fit, _check_pilot),
         *_check_shifts(fit),
         *_check_forms(fit),
     ]

@@ -7,7 +7,9 @@ import numpy as np
 import xarray as xr
 
 from bayes_coprod import names
+from bayes_coprod.diagnostics.imputation import check_imputation
 from bayes_coprod.diagnostics.items import check_items
+from bayes_coprod.diagnostics.worst import extreme, in_worst_part
 from bayes_coprod.finding import Finding, Findings, Status
 from bayes_coprod.inference.fit import Fit, check_is_fit
 
@@ -33,7 +35,9 @@ def check_fit(fit: Fit) -> Findings:
         Rank-normalised split R-hat, bulk and tail effective sample size of the worst quantity,
         divergences, and E-BFMI of the worst chain. R-hat is ``unknown`` with fewer than four
         chains. Of ``items`` besides the integral over citizens, the pilot, shifts of an item's
-        thresholds in a country that stand in the way of comparing, and forms with one item.
+        thresholds in a country that stand in the way of comparing, and forms with one item. Of
+        several completed data sets all this is judged within each, the worst is named, and the
+        spread between them has a finding of its own.
 
     References
     ----------
@@ -41,18 +45,23 @@ def check_fit(fit: Fit) -> Findings:
        localization: An improved R-hat, Bayesian Analysis 16(2), 667-718.
     """
     check_is_fit(fit, "check_fit")
-    integrates = fit.pilot is not None and fit.pilot.nodes is not None
-    of_model = check_items(fit) if integrates else []
+    pilot = fit.parts[0].pilot
+    of_model = check_items(fit) if pilot is not None and pilot.nodes is not None else []
     return Findings(
         [
-            _check_r_hat(fit.posterior),
-            _check_ess(fit.posterior, "bulk"),
-            _check_ess(fit.posterior, "tail"),
-            _check_divergences(fit.tree["sample_stats"].to_dataset()),
-            _check_energy(fit.tree["sample_stats"].to_dataset()),
+            in_worst_part(fit, lambda part: _check_r_hat(part.posterior)),
+            in_worst_part(fit, lambda part: _check_ess(part.posterior, "bulk"), largest=False),
+            in_worst_part(fit, lambda part: _check_ess(part.posterior, "tail"), largest=False),
+            in_worst_part(fit, lambda part: _check_divergences(_stats(part))),
+            in_worst_part(fit, lambda part: _check_energy(_stats(part)), largest=False),
+            *check_imputation(fit),
             *of_model,
         ]
     )
+
+
+def _stats(fit: Fit) -> xr.Dataset:
+    return fit.tree["sample_stats"].to_dataset()
 
 
 _MORE_DRAWS = "Sample more draws; if that does not help, the data say too little for this model."
@@ -71,7 +80,7 @@ def _check_r_hat(posterior: xr.Dataset) -> Finding:
         )
     with np.errstate(invalid="ignore"):  # of what is constant
         r_hat = azs.rhat(posterior)
-    value, where = _extreme(_sampled(r_hat, posterior, -np.inf), largest=True)
+    value, where = extreme(_sampled(r_hat, posterior, -np.inf), largest=True)
     status = _status(value, R_HAT_PASS, R_HAT_FAIL)
     if status == "unknown":
         return _not_measured("R-hat", where, R_HAT_PASS)
@@ -94,7 +103,7 @@ def _check_r_hat(posterior: xr.Dataset) -> Finding:
 def _check_ess(posterior: xr.Dataset, method: str) -> Finding:
     chains = posterior.sizes[names.CHAIN]
     sizes = _sampled(azs.ess(posterior, method=method), posterior, np.inf)
-    value, where = _extreme(sizes, largest=False)
+    value, where = extreme(sizes, largest=False)
     status = _status(-value, -ESS_PASS * chains, -ESS_FAIL * chains)
     if status == "unknown":
         return _not_measured(f"{method} ESS", where, float(ESS_PASS * chains))
@@ -177,23 +186,3 @@ def _sampled(statistic: xr.Dataset, posterior: xr.Dataset, neutral: float) -> xr
             away = abs(posterior[name] - stated).max((names.CHAIN, names.DRAW))
             kept[name] = statistic[name].where(away > _ROUNDING, neutral)
     return kept
-
-
-def _extreme(statistic: xr.Dataset, *, largest: bool) -> tuple[float, str]:
-    """Extreme value over all quantities, and its name with labels; NaN beats every number."""
-    worst, where = (-np.inf if largest else np.inf), ""
-    for name, values in statistic.data_vars.items():
-        flat = values.values.ravel()
-        if np.isnan(flat).any():
-            position = int(np.isnan(flat).argmax())
-        else:
-            position = int(flat.argmax() if largest else flat.argmin())
-        value = float(flat[position])
-        beats = value > worst if largest else value < worst
-        if np.isnan(value) or beats:
-            at = np.unravel_index(position, values.shape)
-            labels = [str(values[dim].values[i]) for dim, i in zip(values.dims, at, strict=True)]
-            worst, where = value, f"{name}[{', '.join(labels)}]" if labels else str(name)
-        if np.isnan(value):
-            break
-    return worst, where

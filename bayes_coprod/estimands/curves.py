@@ -18,6 +18,7 @@ from bayes_coprod.estimands.population import (
     citizen_weights,
 )
 from bayes_coprod.inference.fit import Fit
+from bayes_coprod.inference.pooled import by_part
 from bayes_coprod.model.coding import chosen_drivers, coefficient_labels, level_contrasts
 from bayes_coprod.model.response import Response
 from bayes_coprod.survey.entries import Driver
@@ -62,6 +63,28 @@ def category_curves(
     """
     check_population(fit, population, uncertainty)
     entry = _check_curve(fit, driver, form)
+    # the values of all completed data sets together: curves of each are at the same
+    labels, raw = _values(entry, fit.design)
+    curves = _curves(
+        fit, entry, form, raw, population, uncertainty, random_seed=random_seed
+    ).assign_coords(value=labels)
+    return curves.rename("category_curves").assign_attrs(
+        units="share of answers", driver=driver, form=form, interpretation=ASSOCIATION
+    )
+
+
+@by_part
+def _curves(
+    fit: Fit,
+    driver: Driver,
+    form: str,
+    raw: np.ndarray,
+    population: PopulationKind,
+    uncertainty: Uncertainty,
+    *,
+    random_seed: int | None,
+) -> xr.DataArray:
+    """Shares at values of a driver's columns, (value, column), as category_curves gives them."""
     seed = fit.spec.sampler.random_seed if random_seed is None else random_seed
     items = [fit.codebook.item(str(name)) for name in fit.design[names.ITEM].values]
     own = [item for item in items if item.form == form]
@@ -70,12 +93,11 @@ def category_curves(
     asked = fitted_population(fit)
     forms = [str(name) for name in fit.design[names.FORM].values]
     question = asked.ask([Response(forms.index(form), np.array(chosen))], "category")
-    columns = coefficient_labels([entry])
+    columns = coefficient_labels([driver])
     mean, sd = (
         fit.design[name].sel({names.COEFFICIENT: columns}).values
         for name in ("column_mean", "column_sd")
     )
-    labels, raw = _values(entry, fit.design)
     coded = (raw - mean) / sd  # (value, column)
     position = fit.design.get_index(names.COEFFICIENT).get_indexer(columns)
     x = with_ones(fit)
@@ -91,22 +113,14 @@ def category_curves(
     posterior = fit.posterior
     shape = posterior.sizes[names.CHAIN], posterior.sizes[names.DRAW]
     return xr.DataArray(
-        np.stack(curves).reshape(*shape, len(levels), len(labels)),
+        np.stack(curves).reshape(*shape, len(levels), len(raw)),
         dims=(names.CHAIN, names.DRAW, names.CATEGORY, "value"),
         coords={
             names.CHAIN: posterior[names.CHAIN],
             names.DRAW: posterior[names.DRAW],
             names.CATEGORY: list(levels),
-            "value": labels,
         },
-        name="category_curves",
-        attrs={
-            "units": "share of answers",
-            "driver": driver,
-            "form": form,
-            "items": ", ".join(items[k].name for k in chosen),
-            "interpretation": ASSOCIATION,
-        },
+        attrs={"items": ", ".join(items[k].name for k in chosen)},
     )
 
 

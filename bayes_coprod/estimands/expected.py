@@ -20,6 +20,7 @@ from bayes_coprod.estimands.population import (
     mean_drivers,
 )
 from bayes_coprod.inference.fit import Fit
+from bayes_coprod.inference.pooled import by_part
 from bayes_coprod.model.design import outcome_dim
 from bayes_coprod.model.index import expected_indices
 from bayes_coprod.model.response import Population, Response, ResponseScale
@@ -35,6 +36,7 @@ BY = ("form", "sector", "item")
 type By = Literal["form", "sector", "item"]
 
 
+@by_part
 def expected_responses(
     fit: Fit,
     *,

@@ -117,14 +117,16 @@ def _by_country(
     weight = design["weight"].values if population == "weighted" else np.ones(len(country))
     for c in range(design.sizes[names.COUNTRY]):
         rows = country == c
-        if weight[rows].sum() == 0:
+        largest = weight[rows].max()
+        if largest == 0:
             raise make_error(
                 SpecError,
                 "estimand",
                 f"all weights in {str(design[names.COUNTRY].values[c])!r} are zero",
                 remedy="Mend the weights, or use population='sample'.",
             )
-        yield design["x"].values[rows], weight[rows]
+        # parts of the largest: however large, no sum of them overflows
+        yield design["x"].values[rows], weight[rows] / largest
 
 
 def _mean(

@@ -9,10 +9,12 @@ from bayes_coprod import names
 from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.estimands.expected import posterior_draws
 from bayes_coprod.inference.fit import Fit, check_is_fit
+from bayes_coprod.inference.pooled import by_part
 from bayes_coprod.model.items import integrand_at, make_integral
 from bayes_coprod.model.quadrature import finer
 
 
+@by_part
 def citizen_propensities(
     fit: Fit, *, draws: int | None = None, random_seed: int | None = None
 ) -> xr.DataArray:

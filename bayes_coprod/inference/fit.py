@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ from bayes_coprod.survey.entries import Codebook
 
 FORMAT = "bayes_coprod fit"
 FORMAT_VERSION = 1
+IMPUTATIONS = "imputations"
+"""Group of a pooled fit's tree that holds what belongs to one completed data set each."""
 _TOLERANCE = 1e-9
 """Relative difference of a log density at which a loaded fit is no longer the saved one."""
 
@@ -43,6 +45,12 @@ class Fit:
     tree : xarray.DataTree
         ``posterior`` and ``sample_stats`` for ArviZ; ``pilot``, where there was one; ``proof``,
         one draw in the model's own variables with its log density.
+
+    Notes
+    -----
+    A fit of several completed data sets pools their draws: chains follow one another, the
+    coordinate ``imputation`` says of which data set each is, ``design["x"]`` has a leading dim
+    ``imputation``, and pilots and proofs stand in ``imputations/1`` and so on.
     """
 
     spec: ModelSpec
@@ -61,8 +69,13 @@ class Fit:
         return [str(name) for name in self.design[names.COUNTRY].values]
 
     @property
+    def parts(self) -> tuple[Fit, ...]:
+        """Fits of one completed data set each, with their own chains; else the fit itself."""
+        return _split(self) if IMPUTATIONS in self.tree.children else (self,)
+
+    @property
     def pilot(self) -> Pilot | None:
-        """The pilot's outcome, where there was one."""
+        """The pilot's outcome, where there was one; of a pooled fit each part has its own."""
         if "pilot" not in self.tree.children:
             return None
         return read_pilot(self.tree["pilot"].to_dataset())
@@ -70,20 +83,53 @@ class Fit:
     def __repr__(self) -> str:
         sizes = self.tree["posterior"].sizes
         seconds = self.tree["posterior"].attrs["sampling_time"]
+        m = self.design.sizes.get(names.IMPUTATION, 0)
+        pooled = f", {sizes[names.CHAIN] // m} for each of {m} completed data sets" if m else ""
         return "\n".join(
             [
                 f"Fit of model {self.spec.name!r} to {self.design.attrs['survey']}",
                 f"  {self.design.sizes[names.CITIZEN]:,} citizens in {len(self.countries)} "
                 f"countries; {int(self.design['without_driver'].sum()):,} left out for want of "
                 f"a driver, {int(self.design['without_outcome'].sum()):,} of answers",
-                f"  {sizes[names.CHAIN]} chains of {sizes[names.DRAW]:,} draws in {seconds:.0f} s, "
-                f"random_seed {self.spec.sampler.random_seed}",
+                f"  {sizes[names.CHAIN]} chains of {sizes[names.DRAW]:,} draws{pooled} in "
+                f"{seconds:.0f} s, random_seed {self.spec.sampler.random_seed}",
                 f"  posterior: {', '.join(map(str, self.tree['posterior'].data_vars))}",
             ]
         )
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(repr(self))}</pre>"
+
+
+def _split(fit: Fit) -> tuple[Fit, ...]:
+    """A pooled fit's parts: data, chains, pilot and proof of one completed data set each."""
+    of_chain = fit.posterior[names.IMPUTATION].values
+    parts = []
+    for k, label in enumerate(fit.design[names.IMPUTATION].values):
+        own = fit.tree[f"{IMPUTATIONS}/{label}"]
+        chains = {names.CHAIN: np.flatnonzero(of_chain == label)}
+        groups = {
+            name: group.to_dataset().isel(chains).drop_vars(names.IMPUTATION)
+            for name, group in fit.tree.children.items()
+            if name != IMPUTATIONS
+        }
+        groups["posterior"] = groups["posterior"].assign_attrs(own.attrs)
+        groups |= {name: group.to_dataset() for name, group in own.children.items()}
+        parts.append(
+            Fit(
+                spec_of_part(fit.spec, k),
+                fit.codebook,
+                fit.design.isel({names.IMPUTATION: k}, drop=True),
+                xr.DataTree.from_dict(groups),
+            )
+        )
+    return tuple(parts)
+
+
+def spec_of_part(spec: ModelSpec, k: int) -> ModelSpec:
+    """The specification of a pooled fit's part `k`, counted from 0: the seed counts up."""
+    sampler = replace(spec.sampler, random_seed=spec.sampler.random_seed + k)
+    return replace(spec, sampler=sampler)
 
 
 def check_is_fit(fit: object, place: str) -> None:
@@ -185,7 +231,8 @@ def load_fit(path: str | os.PathLike[str]) -> Fit:
     del tree["design"]
     tree.attrs = {}
     fit = Fit(spec, codebook, design, tree)
-    _prove(fit, file)
+    for part in fit.parts:
+        _prove(part, file)
     return fit
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -18,12 +18,15 @@ import xarray as xr
 from bayes_coprod import names
 from bayes_coprod.errors import SurveyError, make_error
 from bayes_coprod.inference.density import Density, compile_density
-from bayes_coprod.inference.fit import Fit
+from bayes_coprod.inference.fit import Fit, spec_of_part
 from bayes_coprod.inference.pilot import fit_pilot
+from bayes_coprod.inference.pooled import pool_fits
 from bayes_coprod.model.build import build_model, named_quantities
+from bayes_coprod.model.completed import imputed_shares, make_completed_design
 from bayes_coprod.model.design import make_design
 from bayes_coprod.model.pilot import pilot_dataset
 from bayes_coprod.model.spec import Gradient, ModelSpec, Sampler, load_model, override_sampler
+from bayes_coprod.survey.entries import Codebook
 from bayes_coprod.survey.read import Survey
 
 _COORDINATES = "coordinates"
@@ -45,7 +48,7 @@ _STATS = {
 
 def fit_model(
     model: str | os.PathLike[str] | Mapping[str, Any] | ModelSpec,
-    survey: Survey,
+    survey: Survey | Sequence[Survey],
     *,
     draws: int | None = None,
     tune: int | None = None,
@@ -55,13 +58,15 @@ def fit_model(
     progressbar: bool = True,
     gradient: Gradient | None = None,
 ) -> Fit:
-    """Fit a model to a survey.
+    """Fit a model to a survey, or to several completed data sets of one.
 
     Parameters
     ----------
     model : str, path, mapping or ModelSpec
         As for :func:`load_model`.
-    survey : Survey
+    survey : Survey or sequence of Survey
+        A sequence: completed data sets of the same citizens, as :func:`impute` returns. Each has
+        a fit of its own, and their draws are pooled.
     draws, tune, chains, cores, random_seed, gradient : optional
         Replace the model file's ``[sampler]`` settings; ``gradient`` is ``"jax"`` or ``"numba"``.
     progressbar : bool
@@ -71,14 +76,16 @@ def fit_model(
     -------
     Fit
         Citizens without one of the model's drivers, or without any outcome, are left out;
-        ``fit.design`` counts them per country.
+        ``fit.design`` counts them per country. Of `m` completed data sets the fit has `m` times
+        the chains, and ``fit.parts`` the `m` fits.
 
     Raises
     ------
     SpecError
         If the model cannot be read or names what the survey lacks.
     SurveyError
-        If the survey cannot carry the model, as :func:`make_design` says.
+        If the survey cannot carry the model, as :func:`make_design` says, or several are not
+        completed data sets of one survey, as :func:`make_completed_design` says.
 
     Notes
     -----
@@ -89,14 +96,16 @@ def fit_model(
     integral of ``items``, the first after an installation: numba rounds otherwise there.
 
     The first fit of a session switches JAX to 64-bit numbers for the whole process.
+
+    The k-th completed data set is sampled with the seed ``random_seed + k - 1``. Draws of a
+    mixture of the data sets' posteriors are those of the posterior given what was observed [1]_.
+
+    References
+    ----------
+    .. [1] Gelman, Carlin, Stern, Dunson, Vehtari & Rubin (2013), Bayesian Data Analysis, 3rd ed.,
+       section 18.2.
     """
-    if not isinstance(survey, Survey):
-        raise make_error(
-            SurveyError,
-            "fit_model",
-            f"takes a survey, and this is a {type(survey).__name__}",
-            remedy="Read the data first: read_survey(path, codebook).",
-        )
+    _check_is_survey(survey)
     spec = override_sampler(
         load_model(model),
         draws=draws,
@@ -106,16 +115,47 @@ def fit_model(
         random_seed=random_seed,
         gradient=gradient,
     )
-    design = make_design(survey, spec)
+    shown = progressbar and _somebody_watches()
+    if isinstance(survey, Survey):
+        design = make_design(survey, spec)
+        if survey.imputed:  # one of several completed data sets, fitted by itself
+            design.attrs["imputed"] = imputed_shares(survey, design)
+        return _fit_design(spec, survey.codebook, design, shown)
+    design = make_completed_design(survey, spec)
+    parts = [
+        _fit_design(
+            spec_of_part(spec, k),
+            survey[0].codebook,
+            design.isel({names.IMPUTATION: k}, drop=True),
+            shown,
+        )
+        for k in range(len(survey))
+    ]
+    return pool_fits(spec, design, parts)
+
+
+def _check_is_survey(survey: object) -> None:
+    several = isinstance(survey, Sequence) and not isinstance(survey, str)
+    if not isinstance(survey, Survey) and not several:
+        raise make_error(
+            SurveyError,
+            "fit_model",
+            f"takes a survey, and this is a {type(survey).__name__}",
+            remedy="Read the data first: read_survey(path, codebook).",
+        )
+
+
+def _fit_design(spec: ModelSpec, codebook: Codebook, design: xr.Dataset, progressbar: bool) -> Fit:
+    """Fit one data set."""
     start = time.perf_counter()
-    pilot = fit_pilot(spec, survey.codebook, design)
-    graph = build_model(spec, survey.codebook, design, pilot)
-    drawn, stats, how = _sample(graph, spec.sampler, progressbar and _somebody_watches())
+    pilot = fit_pilot(spec, codebook, design)
+    graph = build_model(spec, codebook, design, pilot)
+    drawn, stats, how = _sample(graph, spec.sampler, progressbar)
     how["sampling_time"] = time.perf_counter() - start
     tree = _tree(drawn, stats, graph, how)
     if pilot is not None:
         tree["pilot"] = xr.DataTree(pilot_dataset(pilot))
-    return Fit(spec, survey.codebook, design, tree)
+    return Fit(spec, codebook, design, tree)
 
 
 def _sample(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from importlib.metadata import version
 
@@ -57,13 +58,14 @@ def data_section(fit: Fit) -> Section:
         if fit.spec.likelihood == "index"
         else "answered no item"
     )
+    why = too_few if names.IMPUTATION in design.dims else f"miss a driver or {too_few}"
     blocks: list[Block] = [
         Paragraph(
             f"{fit.codebook.name}"
             + (f", {fit.codebook.source}" if fit.codebook.source else "")
             + f". {asked:,} citizens were asked. {left_out:,} of them "
-            f"({left_out / asked:.1%}) are left out because they miss a driver or {too_few}; "
-            "results speak of the others."
+            f"({left_out / asked:.1%}) are left out because they {why}; "
+            f"results speak of the others.{_filled_in(fit)}"
         ),
         Table(
             name="citizens",
@@ -89,6 +91,20 @@ def data_section(fit: Fit) -> Section:
         )
     blocks.append(_coverage_table(fit))
     return Section("Data", tuple(blocks))
+
+
+def _filled_in(fit: Fit) -> str:
+    """Say how often missing drivers were filled in, and for how many citizens each."""
+    if names.IMPUTATION not in fit.design.dims:
+        return ""
+    n = fit.design.sizes[names.IMPUTATION]
+    shares = json.loads(fit.design.attrs["imputed"])
+    each = [f"{fit.codebook.driver(name).label} ({share:.1%})" for name, share in shares.items()]
+    which = f": {words.listed(each)}" if each else ""
+    return (
+        f" Missing drivers were filled in {words.count(n)} times, each time as they might have "
+        f"been, and results rest on all {words.count(n)}{which}."
+    )
 
 
 def _coverage_table(fit: Fit) -> Table:
@@ -254,16 +270,19 @@ def _sampling(fit: Fit) -> str:
     sampler = fit.spec.sampler
     attrs = fit.tree["posterior"].attrs
     seconds = float(attrs["sampling_time"])
-    again = (
-        f"A first run had divergences and was discarded; this one took shorter steps (target "
-        f"acceptance {attrs['target_accept']:.2g}). "
-        if attrs.get("discarded_runs")
-        else ""
-    )
+    n_parts = len(fit.parts)
+    discarded = int(attrs.get("discarded_runs", 0))
+    steps = f"took shorter steps (target acceptance {attrs['target_accept']:.2g}). "
+    again = ""
+    if discarded:
+        again = f"A first run had divergences and was discarded; this one {steps}"
+    if discarded and n_parts > 1:
+        again = f"First runs of {words.count(discarded)} had divergences; others in place {steps}"
+    of_each = f" for each of {words.count(n_parts)} completed data sets" if n_parts > 1 else ""
     return (
         f"Sampled with the no-U-turn sampler of nutpie: {words.count(sampler.chains)} chains of "
-        f"{sampler.draws:,} draws after {sampler.tune:,} tuning draws, in {seconds:.0f} seconds "
-        f"from the design to the draws. {again}"
+        f"{sampler.draws:,} draws{of_each} after {sampler.tune:,} tuning draws, in {seconds:.0f} "
+        f"seconds from the design to the draws. {again}"
         + (
             "The likelihood is computed exactly from sums per country."
             if fit.spec.likelihood == "index"
@@ -273,8 +292,9 @@ def _sampling(fit: Fit) -> str:
 
 
 def _integrated(fit: Fit) -> str:
-    assert fit.pilot is not None and fit.pilot.nodes is not None
-    return "on a grid that all share" if fit.pilot.nodes.is_grid else "on nodes of each one's own"
+    pilot = fit.parts[0].pilot
+    assert pilot is not None and pilot.nodes is not None
+    return "on a grid that all share" if pilot.nodes.is_grid else "on nodes of each one's own"
 
 
 def limits_section(fit: Fit) -> Section:
@@ -295,9 +315,21 @@ def limits_section(fit: Fit) -> Section:
         "questions understood differently, or of answers that please the interviewer. Levels are "
         "averages over the citizens in the fit; survey weights are not used here.",
         _shape_limit(fit),
-        "Citizens who miss a driver are left out, as if missing were unrelated to what they do.",
+        _missing_limit(fit),
     ]
     return Section("Limits", tuple(Paragraph(text) for text in said))
+
+
+def _missing_limit(fit: Fit) -> str:
+    if names.IMPUTATION not in fit.design.dims:
+        return (
+            "Citizens who miss a driver are left out, as if missing were unrelated to what they do."
+        )
+    return (
+        "Missing drivers were filled in as if those who miss one were like others of whom the same "
+        "is known. Intervals hold what the completed data sets differ by, and nothing of reasons "
+        "for which citizens kept silent beyond that."
+    )
 
 
 def _shape_limit(fit: Fit) -> str:
@@ -327,11 +359,12 @@ def reproduce_section(fit: Fit, choice: IntervalChoice) -> Section:
             f"pandas {version('pandas')}",
         ]
     )
-    command = str(fit.design.attrs["command"])
+    command, origin = str(fit.design.attrs["command"]), str(fit.design.attrs["origin"])
+    seeds = f" and on, one for each of {n} data sets" if (n := len(fit.parts)) > 1 else ""
     python = "\n".join(
         [
             "import bayes_coprod as bc",
-            f"survey = bc.{fit.design.attrs['origin']}",
+            f"survey = {origin if origin.startswith('[') else f'bc.{origin}'}",
             'fit = bc.fit_model("model.toml", survey)',
             "print(bc.check_fit(fit))",
             f'bc.write_report(fit, "report.html", prob={choice.prob:g}, kind="{choice.kind}")',
@@ -341,10 +374,11 @@ def reproduce_section(fit: Fit, choice: IntervalChoice) -> Section:
         "Reproduce",
         (
             Paragraph(
-                f"Made with {versions}. Seed {fit.spec.sampler.random_seed}. Digest of the data "
-                f"as the model saw them: {fit.design.attrs['digest'][:16]}. On another machine, "
-                "and in the first run of an installation, which compiles, draws differ in rounding "
-                "and so in all but their distribution: results then agree to the Monte Carlo error."
+                f"Made with {versions}. Seed {fit.spec.sampler.random_seed}{seeds}. Digest of the "
+                f"data as the model saw them: {fit.design.attrs['digest'][:16]}. On another "
+                "machine, and in the first run of an installation, which compiles, draws differ in "
+                "rounding and so in all but their distribution: results then agree to the Monte "
+                "Carlo error."
             ),
             *(
                 [

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
 from bayes_coprod import names
 from bayes_coprod.errors import SurveyError, make_error
 from bayes_coprod.finding import Finding, Findings
+from bayes_coprod.survey.harmonisation import check_harmonisation
 from bayes_coprod.survey.read import Survey
+from bayes_coprod.survey.weights import check_weights
 
 FEW_CITIZENS = 100
 DRIVER_MISSING_WARN, DRIVER_MISSING_FAIL = 0.05, 0.20
 ITEM_MISSING_WARN = 0.20
-EXTREME_WEIGHT = 10.0
-"""A citizen who counts for more than this many average citizens of the country."""
+LEFT_OUT_WARN = 0.15
+"""Part of a country lost for want of a driver. If those who go differ by half a standard deviation
+from those who stay, its mean is off by 0.08, more than the error of a sample of a thousand."""
+
+IMPUTE = "`impute(survey, m=5)` makes five completed surveys for `fit_model(model, [...])`."
 
 
 def check_survey(survey: Survey, drivers: Sequence[str] | None = None) -> Findings:
@@ -32,7 +37,9 @@ def check_survey(survey: Survey, drivers: Sequence[str] | None = None) -> Findin
     Findings
         Citizens per country (``warn`` below 100), items by country (never asked; more than 20 %
         of answers missing), categories that nobody chose, drivers (``warn`` above 5 % missing,
-        ``fail`` above 20 %), citizens' ids, weights.
+        ``fail`` above 20 %), citizens of each country whom a missing driver leaves out of a fit
+        (``warn`` above 15 %), citizens' ids, weights (``fail`` where one citizen carries most of a
+        country's), and entries that one country seems to code otherwise than the others.
 
     Raises
     ------
@@ -49,13 +56,16 @@ def check_survey(survey: Survey, drivers: Sequence[str] | None = None) -> Findin
                 value=name,
                 available=known,
             )
+    chosen = known if drivers is None else list(drivers)
     return Findings(
         [
             *_check_citizens(survey),
             *_check_items(survey),
-            *_check_drivers(survey, known if drivers is None else drivers),
+            *_check_drivers(survey, chosen),
+            *_check_complete(survey, chosen),
             *_check_ids(survey),
-            *_check_weights(survey),
+            *check_weights(survey),
+            *check_harmonisation(survey, chosen),
         ]
     )
 
@@ -157,8 +167,7 @@ def _check_categories(survey: Survey, name: str) -> Iterator[Finding]:
         )
 
 
-def _check_drivers(survey: Survey, drivers: Iterable[str]) -> Iterator[Finding]:
-    chosen = list(drivers)
+def _check_drivers(survey: Survey, chosen: list[str]) -> Iterator[Finding]:
     for driver in survey.codebook.drivers:
         if driver.name in chosen and driver.kind in ("categorical", "ordered"):
             yield from _check_categories(survey, driver.name)
@@ -173,7 +182,7 @@ def _check_drivers(survey: Survey, drivers: Iterable[str]) -> Iterator[Finding]:
                 float(share),
                 DRIVER_MISSING_FAIL if fails else DRIVER_MISSING_WARN,
                 f"{share:.1%} of citizens have no value and are left out of a fit that uses it.",
-                "Leave the driver out, or fill the gaps by multiple imputation before reading.",
+                f"Leave the driver out, or fill the gaps: {IMPUTE}",
             )
     if chosen and shares.max() <= DRIVER_MISSING_WARN:
         complete = survey.data[chosen].notna().all(axis=1).mean()
@@ -185,6 +194,34 @@ def _check_drivers(survey: Survey, drivers: Iterable[str]) -> Iterator[Finding]:
             DRIVER_MISSING_WARN,
             f"At most {shares.max():.1%} of citizens miss a driver; "
             f"{complete:.1%} have all of them.",
+        )
+
+
+def _check_complete(survey: Survey, chosen: list[str]) -> Iterator[Finding]:
+    """Count whom each country loses where citizens who miss a driver are left out."""
+    if not chosen:
+        return
+    incomplete = survey.data[chosen].isna().any(axis=1)
+    lost = incomplete.groupby(survey.data[names.COUNTRY], observed=False).mean()
+    for country, share in lost.items():
+        if share > LEFT_OUT_WARN:
+            yield Finding(
+                "complete cases",
+                "warn",
+                str(country),
+                float(share),
+                LEFT_OUT_WARN,
+                f"{share:.1%} of its citizens miss a driver and are left out of a fit with all.",
+                f"Those who stay may differ from those who go. Keep them all: {IMPUTE}",
+            )
+    if lost.max() <= LEFT_OUT_WARN:
+        yield Finding(
+            "complete cases",
+            "pass",
+            "",
+            float(lost.max()),
+            LEFT_OUT_WARN,
+            f"At most {lost.max():.1%} of a country's citizens are left out for want of a driver.",
         )
 
 
@@ -204,51 +241,6 @@ def _check_ids(survey: Survey) -> Iterator[Finding]:
         )
     else:
         yield Finding("citizen ids", "pass", "", 0.0, 0.0, "Every id stands once.")
-
-
-def _check_weights(survey: Survey) -> Iterator[Finding]:
-    if survey.codebook.weight is None:
-        return
-    weight = survey.data[names.WEIGHT]
-    country = survey.data[names.COUNTRY]
-    relative = weight / weight.groupby(country, observed=False).transform("mean")
-    total = weight.groupby(country, observed=False).transform("sum")
-    problems = {
-        "missing": (weight.isna(), "fail", "Give every citizen a weight."),
-        "negative": (weight < 0, "fail", "A weight counts citizens; mend or drop the rows."),
-        "zero, as all of their country's are": (
-            total == 0,
-            "fail",
-            "Give that country weights, or read the survey without.",
-        ),
-        f"more than {EXTREME_WEIGHT:g} times its country's mean": (
-            relative > EXTREME_WEIGHT,
-            "warn",
-            "A few citizens carry weighted results; trim the weights, or report both.",
-        ),
-    }
-    found = False
-    for problem, (rows, status, remedy) in problems.items():
-        if rows.any():
-            found = True
-            yield Finding(
-                "weights",
-                "fail" if status == "fail" else "warn",
-                str(survey.data[names.CITIZEN][rows].iloc[0]),
-                float(rows.sum()),
-                0.0,
-                f"{rows.sum():,} weights are {problem}.",
-                remedy,
-            )
-    if not found:
-        yield Finding(
-            "weights",
-            "pass",
-            "",
-            float(relative.max()),
-            EXTREME_WEIGHT,
-            f"The largest is {relative.max():.1f} times its country's mean.",
-        )
 
 
 def _listed(names_: Sequence[str]) -> str:

@@ -64,7 +64,7 @@ def _refuse(
     column: Column, positions: np.ndarray, bad: np.ndarray, problem: str, place: str, **more: Any
 ) -> None:
     """Raise on the first row, (citizen,), whose value, (value,), is bad, if there is any."""
-    rows: Sequence[int] = np.flatnonzero(bad[positions]) if bad.any() else ()
+    rows = np.flatnonzero(bad[positions]) if bad.any() else np.array([], dtype=int)
     if len(rows):
         code = column.cells.iloc[rows[0]]
         value = Value("") if pd.isna(code) else column.value(code)

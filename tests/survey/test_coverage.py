@@ -1,4 +1,5 @@
 import re
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -42,13 +43,15 @@ def accused(frame, content, drivers=None):
 
 def test_nothing_is_accused_where_nothing_is_wrong(blameless, content):
     findings = check_survey(read_survey(blameless, content))
-    assert [f.status for f in findings] == ["pass"] * 5
+    assert [f.status for f in findings] == ["pass"] * 7
     assert [f.check for f in findings] == [
         "citizens",
         "item coverage",
         "driver coverage",
+        "complete cases",
         "citizen ids",
         "weights",
+        "harmonisation",
     ]
 
 
@@ -59,7 +62,8 @@ def test_nothing_is_accused_in_the_embedded_survey(five):
 def test_nothing_is_said_of_ids_and_weights_that_the_survey_lacks(blameless, content):
     del content["survey"]["citizen"], content["weight"]
     checks = {f.check for f in check_survey(read_survey(blameless, content))}
-    assert checks == {"citizens", "item coverage", "driver coverage"}
+    assert not checks & {"citizen ids", "weights"}
+    assert len(checks) == 5
 
 
 def test_findings_are_printed_worst_first(blameless, content):
@@ -67,7 +71,7 @@ def test_findings_are_printed_worst_first(blameless, content):
     blameless.loc[:14, "age"] = None  # warn
     findings = check_survey(read_survey(blameless, content))
     statuses = [line.split()[0] for line in repr(findings).splitlines()]
-    assert statuses == ["fail", "warn", "pass", "pass", "pass"]
+    assert statuses == ["fail", "warn", *["pass"] * 5]
     assert findings.status == "fail"
 
 
@@ -141,23 +145,59 @@ def test_answered_share_is_by_country_and_item(blameless, content):
 def test_a_driver_missing_for_a_twentieth_warns_and_for_a_fifth_fails(
     blameless, content, column, name, missing, status
 ):
-    blameless.loc[: missing - 1, column] = None  # of 200
+    half = missing // 2
+    blameless.loc[: half - 1, column] = None
+    blameless.loc[PER_COUNTRY : PER_COUNTRY + missing - half - 1, column] = None
+    found = [f for f in accused(blameless, content) if f[0] == "driver coverage"]
     expected = [("driver coverage", status, name, missing / 200)]
-    assert accused(blameless, content) == (expected if status != "pass" else [])
+    assert found == (expected if status != "pass" else [])
 
 
 def test_only_the_drivers_of_the_model_are_checked(blameless, content):
     blameless.loc[:99, "age"] = None
     assert accused(blameless, content, ["woman", "education"]) == []
-    assert accused(blameless, content, ["age"]) == [("driver coverage", "fail", "age", 0.5)]
+    assert accused(blameless, content, ["age"]) == [
+        ("driver coverage", "fail", "age", 0.5),
+        ("complete cases", "warn", "Norway", 1.0),
+    ]
     assert accused(blameless, content, []) == []
 
 
 def test_the_share_with_all_drivers_is_told(blameless, content):
     blameless.loc[:9, "age"] = None
     blameless.loc[5:14, "sex"] = None  # 15 of 200 miss one or the other
-    (finding,) = (f for f in check_survey(read_survey(blameless, content)) if "driver" in f.check)
+    findings = check_survey(read_survey(blameless, content))
+    (finding,) = (f for f in findings if f.check == "driver coverage")
     assert finding.message == "At most 5.0% of citizens miss a driver; 92.5% have all of them."
+
+
+@pytest.mark.parametrize(("lost", "status"), [(15, "pass"), (16, "warn")])
+def test_a_country_that_loses_more_than_15_per_cent_of_its_citizens_warns(
+    blameless, content, lost, status
+):
+    blameless.loc[PER_COUNTRY : PER_COUNTRY + lost - 7, "age"] = None
+    blameless.loc[PER_COUNTRY + lost - 10 : PER_COUNTRY + lost - 1, "sex"] = None  # in part others
+    findings = [
+        f for f in check_survey(read_survey(blameless, content)) if f.check == "complete cases"
+    ]
+    (finding,) = findings
+    assert (finding.status, finding.value) == (status, pytest.approx(lost / 100))
+    assert finding.where == ("Denmark" if status == "warn" else "")
+    assert f"{lost:.1f}%" in finding.message
+
+
+def test_what_is_lost_names_imputation_as_the_remedy(blameless, content):
+    blameless.loc[:49, "age"] = None
+    found = check_survey(read_survey(blameless, content)).only("warn", "fail")
+    assert {f.check for f in found} == {"driver coverage", "complete cases"}
+    assert all("impute(survey, m=5)" in f.remedy for f in found)
+
+
+def test_each_country_that_loses_citizens_is_named(blameless, content):
+    blameless.loc[:29, "age"] = None
+    blameless.loc[PER_COUNTRY : PER_COUNTRY + 19, "sex"] = None
+    lost = [f[2:] for f in accused(blameless, content) if f[0] == "complete cases"]
+    assert lost == [("Norway", 0.3), ("Denmark", 0.2)]
 
 
 def test_an_unknown_driver_is_refused_with_the_nearest(five):
@@ -184,10 +224,60 @@ def test_a_weight_missing_or_negative_fails_and_names_the_citizen(
     assert f"2 weights are {problem}." in repr(check_survey(read_survey(blameless, content)))
 
 
+def test_one_weight_is_one(blameless, content):
+    blameless.loc[30, "w"] = None
+    assert "1 weight is missing." in repr(check_survey(read_survey(blameless, content)))
+
+
 def test_a_weight_beyond_ten_means_of_its_country_warns(blameless, content):
     blameless["w"] = np.repeat([1.0, 100.0], PER_COUNTRY)  # large where all are large
     blameless.loc[30, "w"] = 12.0  # 12 / 1.11 = 10.8 means
     assert accused(blameless, content) == [("weights", "warn", "30", 1.0)]
+
+
+@pytest.mark.parametrize("largest", [1e300, 1e308])
+def test_one_citizen_with_nearly_all_the_weight_fails_and_nothing_overflows(
+    blameless, content, largest
+):
+    blameless["w"] = 1.0
+    blameless.loc[130, "w"] = largest
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = accused(blameless, content)
+    assert ("weights", "fail", "Denmark", 1.0) in found
+    assert not any(where == "Norway" for _, _, where, _ in found)
+
+
+def test_weights_all_large_are_weights_all_alike(blameless, content):
+    blameless["w"] = 1.5e308
+    assert accused(blameless, content) == []
+    assert "counts for 100 citizens" in repr(check_survey(read_survey(blameless, content)))
+
+
+@pytest.mark.parametrize(("weight", "fails"), [(98.0, False), (100.0, True)])
+def test_one_citizen_fails_with_more_than_half_of_a_country(blameless, content, weight, fails):
+    blameless["w"] = 1.0
+    blameless.loc[130, "w"] = weight  # beside 99 others
+    ((status, value),) = (f[1::2] for f in accused(blameless, content) if f[2] == "Denmark")
+    assert status == ("fail" if fails else "warn")
+    effective = (weight + 99) ** 2 / (weight**2 + 99)
+    assert value == pytest.approx(weight / (weight + 99) if fails else effective / 100)
+
+
+def test_weights_that_halve_a_country_warn(blameless, content):
+    blameless["w"] = 1.0
+    blameless.loc[: PER_COUNTRY - 1, "w"] = np.resize([0.0, 0.0, 0.0, 2.0], PER_COUNTRY)
+    assert accused(blameless, content) == [("weights", "warn", "Norway", 0.25)]
+    assert "tell as much as 25 of equal weight" in repr(
+        check_survey(read_survey(blameless, content))
+    )
+
+
+def test_an_infinite_weight_fails(blameless, content):
+    survey = read_survey(blameless, content)
+    survey.data.loc[30, "weight"] = np.inf
+    found = [(f.status, f.where) for f in check_survey(survey) if f.check == "weights"]
+    assert found == [("fail", "30")]
 
 
 def test_weights_that_are_all_zero_do_not_pass(blameless, content):

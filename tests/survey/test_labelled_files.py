@@ -174,20 +174,20 @@ def test_days_and_text_are_read_where_the_codebook_names_them(tmp_path, book, ce
 def test_a_category_that_is_one_codes_label_and_anothers_code_is_refused(tmp_path, book, cells):
     book["items"]["group"]["categories"] = [0, 1, 2]
     labels = {**LABELS, "group": {1: "0", 2: "1", 3: "2"}}
-    with refused("s.sav, column 'group': 1 in the codebook could be '1' (0) or '2' (1)."):
-        read_survey(write(tmp_path / "s.sav", cells, labels), book)
+    with refused("s.dta, column 'group': 1 in the codebook could be '1' (0) or '2' (1)."):
+        read_survey(write(tmp_path / "s.dta", cells, labels), book)
 
 
 def test_a_label_that_repeats_its_code_is_fine(tmp_path, book, cells):
     labels = {**LABELS, "group": {1: "1", 2: "2", 3: "3"}}
-    data = read_survey(write(tmp_path / "s.sav", cells, labels), book).data
+    data = read_survey(write(tmp_path / "s.dta", cells, labels), book).data
     assert list(data["group"].cat.codes) == [0, 2, 1, 1, -1]
 
 
 def test_two_codes_with_one_label_are_refused_as_a_category(tmp_path, book, cells):
     labels = {**LABELS, "recycle": {1: "never", 2: "often", 3: "often"}}
     book["items"]["recycle"]["categories"] = ["never", "often"]
-    file = write(tmp_path / "s.sav", cells, labels)
+    file = write(tmp_path / "s.dta", cells, labels)
     with refused("'often' in the codebook could be '3' (often) or '2' (often)."):
         read_survey(file, book)
     book["items"]["recycle"]["categories"] = [1, 2, 3]
@@ -197,12 +197,12 @@ def test_two_codes_with_one_label_are_refused_as_a_category(tmp_path, book, cell
 def test_two_codes_with_one_label_are_fine_where_both_mean_no_answer(tmp_path, book, cells):
     labels = {**LABELS, "recycle": {1: "never", 2: "no answer", 3: "no answer", 4: "often"}}
     book["items"]["recycle"] |= {"categories": ["never", "often"], "missing": ["no answer"]}
-    data = read_survey(write(tmp_path / "s.sav", cells, labels), book).data
+    data = read_survey(write(tmp_path / "s.dta", cells, labels), book).data
     assert list(data["recycle"].cat.codes) == [-1, 0, -1, -1, -1]
 
 
 def test_a_value_that_two_entries_of_the_codebook_name_is_refused(tmp_path, book, cells):
-    file = write(tmp_path / "s.sav", cells)
+    file = write(tmp_path / "s.dta", cells)
     book["items"]["recycle"]["categories"] = ["never", "sometimes", 2, "often"]
     with refused("column 'recycle': '2' (sometimes) is both 'sometimes' and 2 in the codebook."):
         read_survey(file, book)
@@ -234,7 +234,7 @@ def test_a_label_of_stata_that_means_no_answer_is_no_category(tmp_path, book, ce
 def test_a_labelled_number_without_bounds_may_mean_no_answer(tmp_path, book, cells):
     cells["age"] = [18.0, 99.0, 40.0, 98.0, 50.0]
     labels = {**LABELS, "age": {98: "refused", 99: "ninety-nine or older", 50: "50"}}
-    file = write(tmp_path / "s.sav", cells, labels)
+    file = write(tmp_path / "s.dta", cells, labels)
     del book["drivers"]["age"]["bounds"]
     with refused(
         "column 'age', row 2: '99' (ninety-nine or older) has a label that is no number: it may "
@@ -251,14 +251,14 @@ def test_a_labelled_number_without_bounds_may_mean_no_answer(tmp_path, book, cel
 def test_an_unknown_answer_is_named_with_code_and_label(tmp_path, book, cells):
     book["items"]["recycle"]["categories"] = ["never", "sometime", "often"]
     with refused(
-        "s.sav, column 'recycle', row 3: '2' (sometimes) is not in the codebook. "
+        "s.dta, column 'recycle', row 3: '2' (sometimes) is not in the codebook. "
         "Did you mean 'sometime'?"
     ):
-        read_survey(write(tmp_path / "s.sav", cells), book)
+        read_survey(write(tmp_path / "s.dta", cells), book)
 
 
 def test_countries_with_one_label_are_refused_and_told_apart_by_code(tmp_path, book, cells):
-    file = write(tmp_path / "s.sav", cells, {**LABELS, "land": {1: "Germany", 2: "Germany"}})
+    file = write(tmp_path / "s.dta", cells, {**LABELS, "land": {1: "Germany", 2: "Germany"}})
     with refused("'1' (Germany) and '2' (Germany) are both called 'Germany'."):
         read_survey(file, book)
     book["country"]["labels"] = {"1": "East", "2": "West"}
@@ -266,7 +266,7 @@ def test_countries_with_one_label_are_refused_and_told_apart_by_code(tmp_path, b
 
 
 def test_countries_are_listed_by_label_or_by_code(tmp_path, book, cells):
-    file = write(tmp_path / "s.sav", cells)
+    file = write(tmp_path / "s.dta", cells)
     for labels in ({"Norway": "NO", "Denmark": "DK"}, {"2": "NO", "1": "DK"}):
         book["country"]["labels"] = labels
         survey = read_survey(file, book)
@@ -291,7 +291,7 @@ def test_labels_come_out_as_they_went_in(tmp_path, book, cells, ending, hard):
 
 
 def test_a_country_may_be_called_like_a_category(tmp_path, book, cells):
-    file = write(tmp_path / "s.sav", cells, {**LABELS, "land": {1: "often", 2: "never"}})
+    file = write(tmp_path / "s.dta", cells, {**LABELS, "land": {1: "often", 2: "never"}})
     survey = read_survey(file, book)
     assert survey.countries == ("never", "often")
     assert list(survey.data["recycle"].cat.codes) == [2, 0, 1, -1, 2]

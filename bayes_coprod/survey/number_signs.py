@@ -1,0 +1,128 @@
+"""A country's values of a numeric driver beside those of the other countries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bayes_coprod.survey.entries import Driver
+from bayes_coprod.survey.signs import Sign, write_per_cent
+
+MOST = 0.5
+"""A country stands out from more than this part of the others; from all would ask too much where
+two countries have the same fault."""
+SCALE, SCALE_BEYOND_MOST = 3.0, 1.5
+"""Times as wide or narrow as the others' median, and as most of the others: years, points and
+their like spread alike between countries; another unit or scale differs by ten more often than by
+less than three."""
+MOST_ALIKE, REST_ALIKE = 0.98, 0.10
+"""Share of one value that leaves a driver next to nothing to say, if in every other country the
+second share or more have another."""
+
+
+def find_number_sign(
+    driver: Driver, own: np.ndarray, others: Sequence[np.ndarray], elsewhere: str
+) -> Sign | None:
+    """The most telling sign that the values show, if any.
+
+    Parameters
+    ----------
+    driver : Driver
+        A numeric one.
+    own : numpy.ndarray
+        The country's values, none missing.
+    others : sequence of numpy.ndarray
+        Those of each other country, none missing.
+    elsewhere : str
+        Which countries those are, in words.
+    """
+    at = _Values(driver, own, others, elsewhere)
+    return _find_apart(at) or _find_constant(at) or _find_scale(at) or _find_shifted(at)
+
+
+class _Values:
+    """Quantiles: 1, 5, 50, 95 and 99 per cent."""
+
+    def __init__(
+        self, driver: Driver, own: np.ndarray, others: Sequence[np.ndarray], elsewhere: str
+    ) -> None:
+        at = (0.01, 0.05, 0.5, 0.95, 0.99)
+        self.values = own
+        self.other_values = others
+        # values that somebody has
+        self.own, *rest = (np.quantile(v, at, method="inverted_cdf") for v in (own, *others))
+        self.others = np.stack(rest)  # (country, quantile)
+        # of a median over countries one that reads otherwise makes no nonsense
+        low, middle, high = np.median(self.others, axis=0)[1:4]
+        self.name = f"‘{driver.label}’"
+        self.unit = f" {driver.unit}" if driver.unit else ""
+        self.distance = float(abs(self.own[2] - middle) / ((high - low) or 1.0))
+        self.spans = (
+            f"between {self.own[1]:.6g} and {self.own[3]:.6g}{self.unit} in 90 % of respondents",
+            f"between {low:.6g} and {high:.6g} {elsewhere}",
+        )
+
+    @property
+    def seen(self) -> str:
+        return f"{self.name} lies {self.spans[0]} there, and {self.spans[1]}."
+
+    @property
+    def fact(self) -> str:
+        return f"{self.name} lies {self.spans[0]}, and {self.spans[1]}"
+
+
+def _find_apart(at: _Values) -> Sign | None:
+    """The middle 98 % share no value with those of most other countries."""
+    lowest, highest = at.others[:, 0], at.others[:, -1]
+    apart = ((at.own[-1] < lowest) | (at.own[0] > highest)) & (lowest < highest)
+    if apart.mean() <= MOST:
+        return None
+    limit = _nearest(at.own[2], lowest[apart], highest[apart])
+    remedy = "Check the unit and what was asked there, and bring the values to one scale."
+    return Sign("fail", float(at.own[2]), limit, at.distance, at.seen, remedy, at.fact)
+
+
+def _find_constant(at: _Values) -> Sign | None:
+    values, counts = np.unique(at.values, return_counts=True)
+    value, share = values[np.argmax(counts)], counts.max() / len(at.values)
+    rest = min(float((other != value).mean()) for other in at.other_values)
+    if share < MOST_ALIKE or rest < REST_ALIKE:
+        return None
+    own = f"{at.name} is {value:.6g}{at.unit} for {write_per_cent(share)} of respondents"
+    seen = f"{own} there, and lies {at.spans[1]}."
+    remedy = "Check whether it was asked there, and whether a code for no answer was taken for one."
+    fact = f"{own}, and lies {at.spans[1]}"
+    return Sign("warn", float(share), MOST_ALIKE, at.distance, seen, remedy, fact)
+
+
+def _find_scale(at: _Values) -> Sign | None:
+    own = at.own[3] - at.own[1]
+    others = at.others[:, 3] - at.others[:, 1]
+    if own == 0 or others.min() == 0:
+        return None  # most have the same value: a width says nothing
+    times = own / np.median(others)
+    wider = times > SCALE and (own > SCALE_BEYOND_MOST * others).mean() > MOST
+    narrower = times < 1 / SCALE and (own < others / SCALE_BEYOND_MOST).mean() > MOST
+    if not (wider or narrower):
+        return None
+    limit = SCALE if wider else 1 / SCALE
+    remedy = "Check the unit and the scale there, and bring the values to one."
+    return Sign("warn", float(times), limit, at.distance, at.seen, remedy, at.fact)
+
+
+def _find_shifted(at: _Values) -> Sign | None:
+    """The median lies outside the middle 90 % of most other countries."""
+    middle, lowest, highest = at.own[2], at.others[:, 1], at.others[:, 3]
+    outside = ((middle < lowest) | (middle > highest)) & (lowest < highest)
+    if outside.mean() <= MOST:
+        return None
+    limit = _nearest(middle, lowest[outside], highest[outside])
+    remedy = "Check the unit, the scale and what was asked there."
+    return Sign("warn", float(middle), limit, at.distance, at.seen, remedy, at.fact)
+
+
+def _nearest(middle: float, lowest: np.ndarray, highest: np.ndarray) -> float:
+    """The bound that lies nearest."""
+    bounds = np.concatenate([lowest, highest])
+    return float(bounds[np.argmin(abs(bounds - middle))])
