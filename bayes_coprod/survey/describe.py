@@ -8,8 +8,8 @@ import pandas as pd
 from bayes_coprod import names
 from bayes_coprod.errors import SurveyError, make_error
 from bayes_coprod.survey.entries import Item
+from bayes_coprod.survey.overview import relative_weights
 from bayes_coprod.survey.read import Survey
-from bayes_coprod.survey.weights import effective_citizens, relative_weights
 
 WEIGHTING = "weighting"
 UNITS = "share of those who answered, 0 to 1"
@@ -100,42 +100,11 @@ def participation_shares(survey: Survey, *, weighted: bool = False) -> pd.DataFr
     return frame
 
 
-def survey_overview(survey: Survey) -> pd.DataFrame:
-    """Size and completeness of each country's sample.
-
-    Parameters
-    ----------
-    survey : Survey
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a country, with the columns ``citizens``; ``answered``, the share of answers to
-        items that were given, and ``complete``, the share of citizens with all drivers, both 0 to
-        1; and, where the survey has weights, ``effective_citizens``, of equal weight, who would
-        tell as much as the weighted ones.
-    """
-    country = survey.data[names.COUNTRY]
-    items = [item.name for item in survey.codebook.items]
-    drivers = [driver.name for driver in survey.codebook.drivers]
-    by_citizen = pd.DataFrame(
-        {
-            "answered": survey.data[items].notna().mean(axis=1),
-            "complete": survey.data[drivers].notna().all(axis=1).astype(float),
-        }
-    )
-    overview = by_citizen.groupby(country, observed=False).mean()
-    overview.insert(0, "citizens", country.value_counts(sort=False))
-    if survey.codebook.weight is not None:
-        overview["effective_citizens"] = effective_citizens(survey)
-    return overview.rename_axis(index=names.COUNTRY)
-
-
 def _weightings(survey: Survey) -> dict[str, np.ndarray]:
     """How much each citizen counts, (citizen,), by kind of weighting."""
     weightings = {"unweighted": np.ones(len(survey.data))}
     if survey.codebook.weight is not None:
-        weightings["weighted"] = relative_weights(survey).fillna(0.0).to_numpy()
+        weightings["weighted"] = relative_weights(survey.data).fillna(0.0).to_numpy()
     return weightings
 
 

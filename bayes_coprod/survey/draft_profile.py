@@ -206,7 +206,7 @@ def _numbers(distinct: pd.Index) -> np.ndarray:
         return distinct.to_numpy(dtype=float)
     if distinct.dtype.kind == "b":
         return np.full(len(distinct), np.nan)
-    texts = pd.Series(distinct).astype(str).str.strip()
+    texts = pd.Series([str(code).strip() for code in distinct], dtype=object)
     return pd.to_numeric(texts, errors="coerce").to_numpy(dtype=float)
 
 

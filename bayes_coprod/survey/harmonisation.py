@@ -34,8 +34,9 @@ def check_harmonisation(survey: Survey, drivers: Iterable[str]) -> Iterator[Find
     """Look for entries that one country seems to code otherwise than the others.
 
     A country is compared with the equally weighted mean of the other countries (a numeric driver
-    with their median), among those who answered, unweighted. The country furthest off is set aside before the others are judged, so
-    that its fault is not found in all of them; of two countries both are named.
+    with their median), among those who answered, unweighted. The country furthest off is set aside
+    before the others are judged, so that its fault is not found in all of them; of two countries
+    both are named.
 
     Parameters
     ----------

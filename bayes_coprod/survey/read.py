@@ -19,6 +19,7 @@ from bayes_coprod.survey.codebook import load_codebook
 from bayes_coprod.survey.csv_file import NOBODY, ONE_ROW
 from bayes_coprod.survey.entries import Codebook
 from bayes_coprod.survey.match import match_columns
+from bayes_coprod.survey.overview import make_overview
 from bayes_coprod.survey.parse import check_codebook
 from bayes_coprod.survey.sources import DEFAULT_ENCODING, open_table, require_columns
 
@@ -66,26 +67,62 @@ class Survey:
         return self.codebook.name + (" (synthetic data)" if self.codebook.synthetic else "")
 
     def __repr__(self) -> str:
-        counts = self.data[names.COUNTRY].value_counts(sort=False)
-        by_form = [
-            f"{sum(item.form == form for item in self.codebook.items)} {form}"
-            for form in self.codebook.forms
-        ]
+        overview = make_overview(self.data, self.codebook)
+        counts = overview["citizens"]
         return "\n".join(
             [
                 f"Survey: {self.title}",
                 f"  {len(self.data):,} citizens in {len(counts)} countries: "
                 + ", ".join(f"{country} {n:,}" for country, n in counts.items()),
-                f"  {len(self.codebook.items)} items: {', '.join(by_form)}",
-                f"  {len(self.codebook.drivers)} drivers: "
-                + ", ".join(driver.name for driver in self.codebook.drivers),
+                *(f"  {line}" for line in self._contents()),
+                f"  {_mean_by_citizen(overview, 'answered'):.1%} of the answers to items are "
+                f"given; {_mean_by_citizen(overview, 'complete'):.1%} of citizens have all drivers",
             ]
         )
 
+    def _contents(self) -> list[str]:
+        """What was asked, a line each."""
+        book = self.codebook
+        by_form = [f"{sum(i.form == form for i in book.items)} {form}" for form in book.forms]
+        drivers = [
+            driver.name
+            + (f" ({self.imputed[driver.name]:.1%} imputed)" if driver.name in self.imputed else "")
+            for driver in book.drivers
+        ]
+        return [
+            f"{len(book.items)} items: {', '.join(by_form)}",
+            f"{len(drivers)} drivers: {', '.join(drivers)}",
+            f"weights: {'none' if book.weight is None else book.weight}",
+        ]
+
     def _repr_html_(self) -> str:
-        lines = repr(self).splitlines()
-        rest = "".join(f"<li>{escape(line.strip())}</li>" for line in lines[1:])
-        return f"<div><b>{escape(lines[0])}</b><ul>{rest}</ul></div>"
+        overview = make_overview(self.data, self.codebook)
+        columns: dict[str, tuple[str, str]] = {
+            "citizens": ("citizens", "{:,.0f}"),
+            "answered": ("answers to items given", "{:.1%}"),
+            "complete": ("citizens with all drivers", "{:.1%}"),
+            "effective_citizens": ("citizens of equal weight", "{:,.0f}"),
+        }
+        shown = [columns[name] for name in overview]
+        head = "".join(f"<th>{title}</th>" for title in ("country", *(title for title, _ in shown)))
+        rows = "".join(
+            f"<tr><td style='text-align:left'>{escape(str(country))}</td>"
+            + "".join(
+                f"<td>{form.format(value)}</td>"
+                for (_, form), value in zip(shown, row, strict=True)
+            )
+            + "</tr>"
+            for country, row in zip(overview.index, overview.to_numpy(), strict=True)
+        )
+        lines = "".join(f"<li>{escape(line)}</li>" for line in self._contents())
+        return (
+            f"<div><b>{escape(f'Survey: {self.title}')}</b><ul>{lines}</ul>"
+            f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+        )
+
+
+def _mean_by_citizen(overview: pd.DataFrame, column: str) -> float:
+    return float((overview[column] * overview["citizens"]).sum() / overview["citizens"].sum())
 
 
 def read_survey(

@@ -176,7 +176,7 @@ def _find_reversed(at: Comparison) -> Sign | None:
     mirrored = shares_apart(at.share[::-1], at.mean)
     if at.distance <= limit or mirrored > EXPLAINED * at.distance:
         return None
-    k = len(at.share) - 1 if len(at.share) == 2 else _furthest(at)
+    k = _furthest(at)
     how = "swapped" if len(at.share) == 2 else "in reverse order"
     # the share that reading the codes the other way would give
     seen = f"{_seen(at, k)} {_capital(how)} it would be {write_per_cent(at.share[::-1][k])}."
@@ -270,7 +270,9 @@ def _find_different(at: Comparison) -> Sign | None:
 
 
 def _furthest(at: Comparison) -> int:
-    return int(np.argmax(abs(at.share - at.mean)))
+    """The category that differs most; of two, which differ alike, the second: yes."""
+    apart = abs(at.share - at.mean)
+    return 1 if len(apart) == 2 else int(np.argmax(apart))
 
 
 def _against(at: Comparison, levels: Sequence[int]) -> str:

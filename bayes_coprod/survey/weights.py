@@ -9,6 +9,7 @@ import pandas as pd
 
 from bayes_coprod import names
 from bayes_coprod.finding import Finding, Status
+from bayes_coprod.survey.overview import effective_citizens, relative_weights
 from bayes_coprod.survey.read import Survey
 
 EXTREME_WEIGHT = 10.0
@@ -19,46 +20,6 @@ EFFICIENCY_WARN = 0.5
 """Effective citizens per citizen: below it, weighting costs more than half the sample."""
 
 
-def relative_weights(survey: Survey) -> pd.Series:
-    """Each citizen's weight as a part of the largest of the country, 0 to 1.
-
-    So scaled, no sum and no square of weights overflows, whatever their unit. NaN where a weight
-    is missing, infinite or negative, and where no weight of the country is positive.
-    """
-    weight = survey.data[names.WEIGHT]
-    usable = weight.where(np.isfinite(weight) & (weight >= 0))
-    largest = usable.groupby(survey.data[names.COUNTRY], observed=False).transform("max")
-    return usable / largest.where(largest > 0)
-
-
-def effective_citizens(survey: Survey) -> pd.Series:
-    r"""Number of citizens, weighted alike, who would tell as much, by country.
-
-    Parameters
-    ----------
-    survey : Survey
-        With weights.
-
-    Returns
-    -------
-    pandas.Series
-        Index country; citizens; NaN where no weight can be used.
-
-    Notes
-    -----
-    .. math:: n_c = \Bigl(\sum_i w_i\Bigr)^2 \Big/ \sum_i w_i^2
-
-    References
-    ----------
-    .. [1] Kish (1965), Survey Sampling, Wiley.
-    """
-    weight = relative_weights(survey)
-    by_country = survey.data[names.COUNTRY]
-    total = weight.groupby(by_country, observed=False).sum()
-    squares = (weight**2).groupby(by_country, observed=False).sum()
-    return total**2 / squares.where(squares > 0)
-
-
 def check_weights(survey: Survey) -> Iterator[Finding]:
     """Check that every citizen has a weight that can be used, and that none is everything."""
     if survey.codebook.weight is None:
@@ -67,8 +28,8 @@ def check_weights(survey: Survey) -> Iterator[Finding]:
     yield from found
     if found:
         return
-    effective = effective_citizens(survey)
-    mean = relative_weights(survey) / _country_mean(survey)
+    effective = effective_citizens(survey.data)
+    mean = relative_weights(survey.data) / _country_mean(survey)
     yield Finding(
         "weights",
         "pass",
@@ -81,7 +42,7 @@ def check_weights(survey: Survey) -> Iterator[Finding]:
 
 
 def _country_mean(survey: Survey) -> pd.Series:
-    relative = relative_weights(survey)
+    relative = relative_weights(survey.data)
     return relative.groupby(survey.data[names.COUNTRY], observed=False).transform("mean")
 
 
@@ -100,7 +61,7 @@ def _find_unusable(survey: Survey) -> Iterator[Finding]:
     for problem, (rows, remedy) in problems.items():
         if rows.any():
             yield _about_citizens(survey, rows, "fail", problem, remedy)
-    rows = relative_weights(survey) > EXTREME_WEIGHT * _country_mean(survey)
+    rows = relative_weights(survey.data) > EXTREME_WEIGHT * _country_mean(survey)
     if rows.any():
         yield _about_citizens(
             survey,
@@ -127,9 +88,9 @@ def _about_citizens(
 
 def _find_concentrated(survey: Survey) -> Iterator[Finding]:
     """Countries where one citizen has most of the weight, or few have nearly all of it."""
-    by_country = relative_weights(survey).groupby(survey.data[names.COUNTRY], observed=False)
+    by_country = relative_weights(survey.data).groupby(survey.data[names.COUNTRY], observed=False)
     part = by_country.max() / by_country.sum().where(lambda total: total > 0)
-    citizens, effective = by_country.count(), effective_citizens(survey)
+    citizens, effective = by_country.count(), effective_citizens(survey.data)
     for country in part.index:
         # of two citizens one always has half: more than two fair parts is asked besides
         if part[country] > MOST_OF_ONE and part[country] * citizens[country] > 2:

@@ -498,7 +498,8 @@ def test_a_byte_order_mark_is_no_part_of_the_codebook(tmp_path):
 def test_an_unknown_codebook_of_the_package_is_refused_with_the_nearest():
     message = (
         "load_codebook: unknown codebook 'five_natoins'. Did you mean 'five_nations'? "
-        "Available: ess, five_nations, issp2004, issp2014. A file of your own needs the ending .toml."
+        "Available: ess, five_nations, issp2004, issp2014. "
+        "A file of your own needs the ending .toml."
     )
     with refused(message):
         load_codebook("five_natoins")

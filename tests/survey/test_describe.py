@@ -7,7 +7,8 @@ import pytest
 
 from bayes_coprod.errors import SurveyError
 from bayes_coprod.survey.coverage import answered_share
-from bayes_coprod.survey.describe import describe, participation_shares, survey_overview
+from bayes_coprod.survey.describe import describe, participation_shares
+from bayes_coprod.survey.overview import make_overview
 from bayes_coprod.survey.read import read_survey
 
 
@@ -57,6 +58,10 @@ def test_shares_by_hand(hand):
     assert "0 to 1" in shares.attrs["units"]
 
 
+def overview_of(survey):
+    return make_overview(survey.data, survey.codebook)
+
+
 def test_participation_by_hand(hand):
     shares = participation_shares(hand)
     assert (list(shares.index), list(shares)) == (["recycle", "group"], ["Norway", "Denmark"])
@@ -74,7 +79,7 @@ def test_who_takes_part_gave_the_codebook_s_category_or_a_higher_one(hand):
 
 
 def test_overview_by_hand(hand):
-    overview = survey_overview(hand)
+    overview = overview_of(hand)
     assert list(overview.index) == ["Norway", "Denmark"]
     assert list(overview["citizens"]) == [4, 2]
     np.testing.assert_allclose(overview["answered"], [7 / 8, 0.5])
@@ -85,13 +90,13 @@ def test_overview_by_hand(hand):
 def test_equal_weights_are_no_weights(five):
     shares = describe(with_weights(five, 7.0))
     np.testing.assert_allclose(shares["weighted"], shares["unweighted"], rtol=1e-12)
-    overview = survey_overview(with_weights(five, 7.0))
+    overview = overview_of(with_weights(five, 7.0))
     np.testing.assert_allclose(overview["effective_citizens"], overview["citizens"])
 
 
 def test_a_survey_without_weights_has_unweighted_shares_only(small):
     assert set(describe(small).columns.get_level_values("weighting")) == {"unweighted"}
-    assert "effective_citizens" not in survey_overview(small)
+    assert "effective_citizens" not in overview_of(small)
     with pytest.raises(SurveyError, match="participation_shares: the survey has no weights"):
         participation_shares(small, weighted=True)
 
@@ -147,9 +152,9 @@ def test_the_unit_of_the_weights_does_not_matter(five, unit):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         scaled = with_weights(five, five.data["weight"] * unit)
-        shares, overview = describe(scaled), survey_overview(scaled)
+        shares, overview = describe(scaled), overview_of(scaled)
     np.testing.assert_allclose(shares, describe(five), rtol=1e-9)
-    np.testing.assert_allclose(overview, survey_overview(five), rtol=1e-9)
+    np.testing.assert_allclose(overview, overview_of(five), rtol=1e-9)
 
 
 def test_categories_are_called_as_in_the_codebook(small_frame, small_book):
@@ -162,5 +167,5 @@ def test_categories_are_called_as_in_the_codebook(small_frame, small_book):
 
 def test_overview_agrees_with_coverage(five):
     np.testing.assert_allclose(
-        survey_overview(five)["answered"], answered_share(five).mean(axis=1), rtol=1e-12
+        overview_of(five)["answered"], answered_share(five).mean(axis=1), rtol=1e-12
     )

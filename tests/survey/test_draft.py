@@ -279,8 +279,13 @@ def test_the_world_values_survey_comes_as_a_dataframe():
         ({1: "oft", 2: "selten", 3: "nie"}, "nie", "turned round"),
         ({1: "Not at all", 2: "Very little", 3: "A great deal"}, "Not at all", ""),
         ({1: "Every day", 2: "Once a week", 3: "Less often", 4: "Never"}, "Never", "turned round"),
+        (
+            {1: "Very interested", 2: "Hardly interested", 3: "Not at all interested"},
+            "Not at all interested",
+            "turned round",
+        ),
     ],
-    ids=["good", "never", "German", "amount", "frequency"],
+    ids=["good", "never", "German", "amount", "frequency", "interest"],
 )
 def test_words_tell_the_order(draft_one, labels, first, comment):
     table, comments, _ = draft_one(
@@ -321,6 +326,13 @@ def test_a_scale_with_words_at_its_ends_is_a_number(draft_one):
         "missing": ["Don't know"],
     }
     assert comments == "# 1: Bottom; 7: Top\n"
+
+
+def test_a_few_words_among_many_numbers_leave_it_a_number(draft_one):
+    labels = {5: "five or so", 10: "ten or so", 30: "a month", 45: "half a quarter"}
+    table, comments, _ = draft_one([*range(61)] * 2, labels)
+    assert (table["kind"], table["bounds"]) == ("numeric", [0, 60])
+    assert "# 5: five or so; 10: ten or so; 30: a month; 45: half a quarter" in comments
 
 
 def test_a_value_without_a_label_is_a_category_to_check(draft_one):
@@ -522,6 +534,18 @@ def test_a_folder_is_drafted_without_the_columns_that_its_files_do_not_share(tmp
     assert "its cells are no single values" in text
 
 
+def test_without_a_battery_the_question_about_doing_something_is_the_item():
+    views = {name: ["good", "bad", "very bad"] * 4 for name in ("schools", "roads")}
+    frame = pd.DataFrame({"country": countries(4)} | views)
+    _, content, _ = drafted(frame)
+    assert list(content["items"]) == ["schools", "roads"]  # for want of better
+    frame["volunteers"] = ["never", "sometimes", "often", "sometimes"] * 3
+    text, content, _ = drafted(frame)
+    assert list(content["items"]) == ["volunteers"]
+    assert list(content["drivers"]) == ["schools", "roads"]
+    assert "no other question has the same ones" in text
+
+
 def test_without_a_country_there_is_a_mark_to_fill_in(tmp_path):
     (tmp_path / "s.csv").write_text("price,colour\n1.5,red\n2.5,blue\n3.5,red\n")
     text = draft_codebook(tmp_path / "s.csv")
@@ -655,6 +679,15 @@ def test_labels_and_names_cannot_break_the_toml(text):
     assert survey.data.notna().all(axis=None) or text.strip() in ("", "NA", "Refused")
     comments = [line for line in draft.splitlines() if line.startswith("#")]
     assert all(line.isprintable() for line in comments)
+
+
+def test_what_reading_would_refuse_is_left_out_with_the_reason():
+    frame = pd.DataFrame({"country": countries(20), "do_a": ["never", "often"] * 30})
+    frame["do_b"] = ["often", "often", "never"] * 20
+    frame["x"] = np.append(np.arange(59) / 7, np.inf)
+    text, content, _ = drafted(frame)
+    assert "drivers" not in content
+    assert "'inf' is not a number: x\n" in text
 
 
 def random_file(path, rng):

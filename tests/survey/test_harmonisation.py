@@ -301,6 +301,12 @@ def test_the_sentence_for_a_methods_section_stands_ready(five):
     )
 
 
+def test_of_a_binary_driver_the_yes_is_told():
+    urban = Driver("urban", "urban", "Urban", "binary", yes=("town", "city"))
+    sign = find_share_sign(comparison([920, 80], *[[500, 500]] * 4, entry=urban), True)
+    assert sign.seen == "‘Urban’ is ‘town or city’ for 8 % there, against 50 % elsewhere."
+
+
 def test_text_from_the_data_goes_in_as_it_is(five):
     odd = "<b>low</b> 😀\n$x_1$"
     entries = tuple(

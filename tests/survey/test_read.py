@@ -1,5 +1,6 @@
 import gzip
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -634,8 +635,25 @@ def test_repr_counts_citizens_items_and_drivers(content, frame):
         "Survey: Small survey\n"
         "  5 citizens in 2 countries: Norway 2, Denmark 3\n"
         "  2 items: 1 alone, 1 together\n"
-        "  4 drivers: efficacy, age, woman, education"
+        "  4 drivers: efficacy, age, woman, education\n"
+        "  weights: w\n"
+        "  60.0% of the answers to items are given; 60.0% of citizens have all drivers"
     )
+
+
+def test_repr_says_what_was_imputed(content, frame):
+    survey = replace(read_survey(frame, content), imputed={"age": 0.2})
+    assert "4 drivers: efficacy, age (20.0% imputed), woman" in repr(survey)
+    assert "age (20.0% imputed)" in survey._repr_html_()
+
+
+def test_html_shows_each_country_s_sample(content, frame):
+    page = read_survey(frame, content)._repr_html_()
+    rows = [re.findall(r"<td.*?>(.*?)</td>", row) for row in page.split("<tr>")[2:]]
+    assert rows == [
+        ["Norway", "2", "100.0%", "50.0%", "2"],
+        ["Denmark", "3", "33.3%", "66.7%", "2"],
+    ]
 
 
 def test_synthetic_data_are_called_so_wherever_they_are_shown(content, frame):
@@ -652,7 +670,7 @@ def test_html_escapes_what_the_codebook_and_the_data_say(content, frame):
     assert "<script>" not in page
     assert "<b>Norway" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
-    assert "Denmark &amp; more 3" in page
+    assert "Denmark &amp; more" in page
 
 
 def test_a_survey_that_was_read_has_no_truth(content, frame):
