@@ -9,7 +9,7 @@ import pandas as pd
 from bayes_coprod import names
 from bayes_coprod.errors import SurveyError, make_error
 from bayes_coprod.finding import Finding, Findings
-from bayes_coprod.survey.harmonisation import check_harmonisation
+from bayes_coprod.survey.harmonisation.check import check_harmonisation
 from bayes_coprod.survey.read import Survey
 from bayes_coprod.survey.weights import check_weights
 

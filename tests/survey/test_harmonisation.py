@@ -6,17 +6,17 @@ import pandas as pd
 import pytest
 
 from bayes_coprod.survey.entries import Driver, Item
-from bayes_coprod.survey.harmonisation import check_harmonisation
-from bayes_coprod.survey.number_signs import find_number_sign
-from bayes_coprod.survey.read import read_survey
-from bayes_coprod.survey.rest_correlation import rest_correlations
-from bayes_coprod.survey.share_signs import (
+from bayes_coprod.survey.harmonisation.check import check_harmonisation
+from bayes_coprod.survey.harmonisation.numbers import find_number_sign
+from bayes_coprod.survey.harmonisation.rest_correlation import rest_correlations
+from bayes_coprod.survey.harmonisation.shares import (
     Comparison,
     find_share_sign,
     ordinary_distance,
     shares_apart,
 )
-from bayes_coprod.survey.signs import write_per_cent
+from bayes_coprod.survey.harmonisation.signs import write_per_cent
+from bayes_coprod.survey.read import read_survey
 from bayes_coprod.survey.simulate import five_nations
 
 REVERSED = {"never": "often", "often": "never"}

@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 
 from bayes_coprod.survey.entries import Driver
-from bayes_coprod.survey.signs import (
+from bayes_coprod.survey.harmonisation.signs import (
     Entry,
     Sign,
     write_answer,

@@ -9,16 +9,16 @@ import numpy as np
 from bayes_coprod import names
 from bayes_coprod.finding import Finding
 from bayes_coprod.survey.entries import Driver
-from bayes_coprod.survey.number_signs import find_number_sign
-from bayes_coprod.survey.read import Survey
-from bayes_coprod.survey.rest_correlation import make_reversal, rest_correlations
-from bayes_coprod.survey.share_signs import (
+from bayes_coprod.survey.harmonisation.numbers import find_number_sign
+from bayes_coprod.survey.harmonisation.rest_correlation import make_reversal, rest_correlations
+from bayes_coprod.survey.harmonisation.shares import (
     Comparison,
     find_share_sign,
     mirror_gain,
     ordinary_distance,
 )
-from bayes_coprod.survey.signs import Entry, Sign, write_elsewhere, write_per_cent
+from bayes_coprod.survey.harmonisation.signs import Entry, Sign, write_elsewhere, write_per_cent
+from bayes_coprod.survey.read import Survey
 
 type Look = Callable[[int, Sequence[int]], Sign | None]
 """A country and those it is among to the sign it shows."""

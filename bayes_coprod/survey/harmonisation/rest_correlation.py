@@ -6,9 +6,9 @@ import numpy as np
 
 from bayes_coprod import names
 from bayes_coprod.survey.entries import Item
+from bayes_coprod.survey.harmonisation.shares import Comparison
+from bayes_coprod.survey.harmonisation.signs import Sign
 from bayes_coprod.survey.read import Survey
-from bayes_coprod.survey.share_signs import Comparison
-from bayes_coprod.survey.signs import Sign
 
 AGAINST = 0.1
 """A correlation with the rest below minus this runs against it, where the others' median is above

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bayes_coprod.survey.entries import Driver
-from bayes_coprod.survey.signs import Sign, write_per_cent
+from bayes_coprod.survey.harmonisation.signs import Sign, write_per_cent
 
 MOST = 0.5
 """A country stands out from more than this part of the others; from all would ask too much where
