@@ -17,9 +17,9 @@ from bayes_coprod.survey.draft_entries import (
     Battery,
     Entry,
     choose_batteries,
+    find_refusals,
     make_battery,
     make_driver,
-    refusal,
     share_missing,
 )
 from bayes_coprod.survey.draft_guess import Categories, LeftOut, Numbers, guess_column
@@ -118,7 +118,7 @@ def _make_entries(
     while True:
         batteries, drivers = _sort_entries(shapes, has_labels)
         made = [*(entry for battery in batteries for entry in battery.entries), *drivers]
-        refused = {entry.profile.column.name: why for entry in made if (why := refusal(entry))}
+        refused = find_refusals(made)
         if not refused:
             return batteries, drivers, left_out
         # what is left may make other batteries

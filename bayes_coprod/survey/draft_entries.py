@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bayes_coprod import names
@@ -262,33 +263,51 @@ def _entry(content: dict[str, Any], shape: Categories | Numbers, notes: Sequence
     return Entry(name, content, shape.profile, tuple(notes))
 
 
-def refusal(entry: Entry) -> str:
-    """Why the entry could not be read from the very data it is drafted from; empty if it can."""
-    column = entry.profile.column
-    here = Column(f"{column.name} country", pd.Series(["here"] * len(column.cells)))
-    as_item = "form" in entry.content
-    stub = {"stub": {"form": UNSORTED, "categories": [0, 1]}}
-    content = {
+def find_refusals(entries: Sequence[Entry]) -> dict[str, str]:
+    """Columns that could not be read by their entries from the very data, and why."""
+    if not _refusal(entries):  # at once, since a file may have thousands
+        return {}
+    return {entry.profile.column.name: why for entry in entries if (why := _refusal([entry]))}
+
+
+def _refusal(entries: Sequence[Entry]) -> str:
+    """Why the first of the entries that is refused is; empty if all can be read."""
+    n_rows = max((len(entry.profile.column.cells) for entry in entries), default=0)
+    columns = [_lengthened(entry.profile.column, n_rows) for entry in entries]
+    longest = max((column.name for column in columns), key=len, default="")
+    here = Column(f"{longest} country", pd.Series(["here"] * n_rows))  # a name that none has
+    content: dict[str, dict[str, Any]] = {
         "survey": {"name": "draft", "forms": [UNSORTED]},
         "country": {"column": here.name},
-        "items": {entry.name: entry.content} if as_item else stub,
-        "drivers": {} if as_item else {entry.name: entry.content},
+        "items": {entry.name: entry.content for entry in entries if "form" in entry.content},
+        "drivers": {entry.name: entry.content for entry in entries if "form" not in entry.content},
     }
+    stub = {"column": f"{longest} item", "form": UNSORTED, "categories": [0, 1]}
+    stub_name = max((entry.name for entry in entries), key=len, default="") + " item"
+    content["items"][stub_name] = stub  # a codebook needs one
     try:
         book = parse_codebook(StrictTable(content, "codebook", CodebookError))
-        match_columns([here, column], book if as_item else replace(book, items=()), "")
+        asked = tuple(item for item in book.items if item.name != stub_name)
+        match_columns([here, *columns], replace(book, items=asked), "")
     except CoprodError as error:
         return problem_in(error)
     return ""
 
 
+def _lengthened(column: Column, n_rows: int) -> Column:
+    """The column with its last cell repeated."""
+    last = len(column.cells) - 1
+    cells = column.cells.take(np.minimum(np.arange(n_rows), last)).reset_index(drop=True)
+    return replace(column, cells=cells)
+
+
 def share_missing(
     batteries: Sequence[Battery], drivers: Sequence[Entry], country: Profile | None
 ) -> tuple[tuple[Scalar, ...], tuple[Battery, ...], tuple[Entry, ...]]:
-    """Values that mean no answer in most columns, and the entries without them."""
+    """Values that mean no answer in most columns that have such, and the entries without them."""
     entries = [*(entry for battery in batteries for entry in battery.entries), *drivers]
     count = Counter(choice for entry in entries for choice in entry.missing)
-    enough = max(_FEWEST_COMMON, len(entries) / 2)
+    enough = max(_FEWEST_COMMON, sum(bool(entry.missing) for entry in entries) / 2)
     common = tuple(
         choice
         for choice, n in count.items()

@@ -139,7 +139,7 @@ def _shared_lines(draft: Draft) -> Iterator[str]:
         yield _line("column", draft.roles.weight)
     if draft.missing:
         yield ""
-        yield comment("guess: no answer in every column, since most columns say so.")
+        yield comment("guess: no answer in any column; most that have such values have these.")
         yield "[missing]"
         yield _line("values", list(draft.missing))
 

@@ -606,6 +606,11 @@ def test_what_two_columns_say_is_not_said_of_all(tmp_path):
     _, content, _ = drafted(frame)
     assert "missing" not in content
     assert content["items"]["b"]["missing"] == ["refused"]
+    frame["c"] = frame["a"]
+    for name in "stuvw":  # columns where nobody refused say nothing against it
+        frame[name] = frame["x"]
+    _, content, _ = drafted(frame)
+    assert content["missing"] == {"values": ["refused"]}
 
 
 def test_citizens_without_a_country_are_told_of(tmp_path):
