@@ -47,7 +47,7 @@ from .report.write import write_report as write_report
 from .survey.codebook import load_codebook as load_codebook
 from .survey.coverage import check_survey as check_survey
 from .survey.describe import describe as describe
-from .survey.draft import draft_codebook as draft_codebook
+from .survey.drafting.draft import draft_codebook as draft_codebook
 from .survey.entries import Codebook as Codebook
 from .survey.impute import impute as impute
 from .survey.read import (

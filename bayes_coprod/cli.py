@@ -83,7 +83,7 @@ def codebook(
 ) -> None:
     """Draft a codebook from a survey's labels and values."""
     from bayes_coprod.files import written_whole
-    from bayes_coprod.survey.draft import draft_codebook
+    from bayes_coprod.survey.drafting.draft import draft_codebook
 
     _check_targets(out)
     draft = draft_codebook(survey, encoding=encoding).encode("utf-8")

@@ -20,7 +20,7 @@ from bayes_coprod.diagnostics.sampling import check_fit
 from bayes_coprod.inference.fit import load_fit
 from bayes_coprod.model.spec import list_models
 from bayes_coprod.survey.coverage import check_survey
-from bayes_coprod.survey.draft import draft_codebook
+from bayes_coprod.survey.drafting.draft import draft_codebook
 from bayes_coprod.survey.read import read_survey
 
 COMMANDS = ("models", "demo", "codebook", "run", "check", "fit", "report")

@@ -11,7 +11,7 @@ from pyarrow import parquet
 
 from bayes_coprod.errors import CodebookError, SurveyError
 from bayes_coprod.survey.codebook import load_codebook
-from bayes_coprod.survey.draft import draft_codebook
+from bayes_coprod.survey.drafting.draft import draft_codebook
 from bayes_coprod.survey.read import read_survey
 
 YES_NO = {1: "Yes", 2: "No", 7: "Refusal", 8: "Don't know", 9: "No answer"}
@@ -649,7 +649,7 @@ def test_an_encoding_is_passed_on_and_told(tmp_path):
 def test_columns_come_in_blocks(monkeypatch, five, tmp_path):
     path = five_file(five, tmp_path / "five.dta")
     at_once = draft_codebook(path)
-    monkeypatch.setattr("bayes_coprod.survey.draft_profile.BLOCK", 4)
+    monkeypatch.setattr("bayes_coprod.survey.drafting.profile.BLOCK", 4)
     widest = 0
     real = pyreadstat.read_dta
 

@@ -17,7 +17,7 @@ from bayes_coprod.model.spec import load_model
 from bayes_coprod.survey.codebook import codebook_content, load_codebook
 from bayes_coprod.survey.coverage import check_survey
 from bayes_coprod.survey.describe import describe
-from bayes_coprod.survey.draft import draft_codebook
+from bayes_coprod.survey.drafting.draft import draft_codebook
 from bayes_coprod.survey.read import Survey, read_survey
 
 # the same examples in every run, so that a run that passes passes again

@@ -13,7 +13,7 @@ from narwhals.typing import IntoDataFrame
 from bayes_coprod.errors import SurveyError, make_error
 from bayes_coprod.survey.columns import Table
 from bayes_coprod.survey.csv_file import NOBODY, ONE_ROW
-from bayes_coprod.survey.draft_entries import (
+from bayes_coprod.survey.drafting.entries import (
     Battery,
     Entry,
     choose_batteries,
@@ -22,10 +22,10 @@ from bayes_coprod.survey.draft_entries import (
     make_driver,
     share_missing,
 )
-from bayes_coprod.survey.draft_guess import Categories, LeftOut, Numbers, guess_column
-from bayes_coprod.survey.draft_profile import Profile, profile_columns
-from bayes_coprod.survey.draft_roles import find_country, find_roles
-from bayes_coprod.survey.draft_text import Draft, write_draft
+from bayes_coprod.survey.drafting.guess import Categories, LeftOut, Numbers, guess_column
+from bayes_coprod.survey.drafting.profile import Profile, profile_columns
+from bayes_coprod.survey.drafting.roles import find_country, find_roles
+from bayes_coprod.survey.drafting.text import Draft, write_draft
 from bayes_coprod.survey.sources import DEFAULT_ENCODING, open_table
 
 

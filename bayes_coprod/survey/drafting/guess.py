@@ -10,8 +10,8 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from math import floor, log10
 
 from bayes_coprod.strict import Scalar
-from bayes_coprod.survey.draft_profile import Answer, Profile, is_day, spelled
-from bayes_coprod.survey.draft_words import (
+from bayes_coprod.survey.drafting.profile import Answer, Profile, is_day, spelled
+from bayes_coprod.survey.drafting.words import (
     OFF_SCALE,
     SCHOOLING,
     Meaning,

@@ -15,7 +15,7 @@ import pandas as pd
 from bayes_coprod.errors import CoprodError, SurveyError
 from bayes_coprod.strict import Scalar
 from bayes_coprod.survey.columns import Column, Table, Value, distinct_codes
-from bayes_coprod.survey.draft_words import is_no_answer
+from bayes_coprod.survey.drafting.words import is_no_answer
 from bayes_coprod.survey.entries import is_same, number_in, spelling_of
 
 BLOCK = 200

@@ -15,15 +15,15 @@ from bayes_coprod import names
 from bayes_coprod.errors import CodebookError, CoprodError
 from bayes_coprod.strict import Scalar, StrictTable
 from bayes_coprod.survey.columns import Column
-from bayes_coprod.survey.draft_guess import (
+from bayes_coprod.survey.drafting.guess import (
     MOST_ANSWERS,
     Categories,
     Numbers,
     as_answers,
     said,
 )
-from bayes_coprod.survey.draft_profile import Profile, problem_in
-from bayes_coprod.survey.draft_words import (
+from bayes_coprod.survey.drafting.profile import Profile, problem_in
+from bayes_coprod.survey.drafting.words import (
     AGE,
     BACKGROUND,
     BIRTH_YEAR,

@@ -9,9 +9,9 @@ from itertools import batched
 
 from bayes_coprod.errors import CoprodError
 from bayes_coprod.survey.columns import Column, Table
-from bayes_coprod.survey.draft_guess import LeftOut
-from bayes_coprod.survey.draft_profile import BLOCK, Profile, profile_column
-from bayes_coprod.survey.draft_words import simplified
+from bayes_coprod.survey.drafting.guess import LeftOut
+from bayes_coprod.survey.drafting.profile import BLOCK, Profile, profile_column
+from bayes_coprod.survey.drafting.words import simplified
 
 _MOST_COUNTRIES = 80
 _COUNTRY = r"(?:country|cntry|cntr|ctry|nation|land|pays|pa[ií]s|paese|zem[eě]|maa|kraj)"

@@ -1,0 +1,1 @@
+"""A first codebook, from what a file says of itself."""
