@@ -20,6 +20,9 @@ LEFT_OUT_WARN = 0.15
 """Part of a country lost for want of a driver. If those who go differ by half a standard deviation
 from those who stay, its mean is off by 0.08, more than the error of a sample of a thousand."""
 
+_NAMED = 5
+"""How many countries a finding names, those with the most first."""
+
 IMPUTE = "`impute(survey, m=5)` makes five completed surveys for `fit_model(model, [...])`."
 
 
@@ -193,8 +196,13 @@ def _check_drivers(survey: Survey, chosen: list[str]) -> Iterator[Finding]:
             float(shares.max()),
             DRIVER_MISSING_WARN,
             f"At most {shares.max():.1%} of citizens miss a driver; "
-            f"{complete:.1%} have all of them.",
+            f"{complete:.1%} have all of them{_imputed(survey, chosen)}.",
         )
+
+
+def _imputed(survey: Survey, chosen: Sequence[str]) -> str:
+    shares = [f"{n} of {s:.1%} of citizens" for n, s in survey.imputed.items() if n in chosen]
+    return f", with what was filled in: {_listed(shares)}" if shares else ""
 
 
 def _check_complete(survey: Survey, chosen: list[str]) -> Iterator[Finding]:
@@ -215,13 +223,17 @@ def _check_complete(survey: Survey, chosen: list[str]) -> Iterator[Finding]:
                 f"Those who stay may differ from those who go. Keep them all: {IMPUTE}",
             )
     if lost.max() <= LEFT_OUT_WARN:
+        most = lost.sort_values(ascending=False, kind="stable")[:_NAMED]
+        rest = "; less elsewhere" if len(lost) > _NAMED else ""
         yield Finding(
             "complete cases",
             "pass",
             "",
             float(lost.max()),
             LEFT_OUT_WARN,
-            f"At most {lost.max():.1%} of a country's citizens are left out for want of a driver.",
+            "Left out of a fit with all drivers, for want of one: "
+            + ", ".join(f"{share:.1%} in {country}" for country, share in most.items())
+            + f"{rest}.",
         )
 
 

@@ -1,5 +1,6 @@
 import re
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -33,6 +34,12 @@ def blameless():
             "education": repeated("low", "high"),
         }
     )
+
+
+def only(survey, check):
+    """The one finding of a check."""
+    (finding,) = [f for f in check_survey(survey) if f.check == check]
+    return finding
 
 
 def accused(frame, content, drivers=None):
@@ -290,3 +297,21 @@ def test_a_check_changes_nothing(blameless, content):
     before = survey.data.copy()
     check_survey(survey)
     pd.testing.assert_frame_equal(survey.data, before)
+
+
+def test_what_complete_cases_cost_is_said_of_each_country(small_frame, small_book):
+    small_frame.loc[:4, "age"] = np.nan  # of 50 citizens of the first country
+    small_frame.loc[[50], "trust"] = np.nan
+    finding = only(read_survey(small_frame, small_book), "complete cases")
+    assert finding.message == (
+        "Left out of a fit with all drivers, for want of one: 10.0% in Austria, 2.0% in Belgium, "
+        "0.0% in Cyprus."
+    )
+
+
+def test_what_was_filled_in_is_said(small):
+    completed = replace(small, imputed={"age": 0.25})
+    assert (
+        "all of them, with what was filled in: age of 25.0% of citizens."
+        in only(completed, "driver coverage").message
+    )
