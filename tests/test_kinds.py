@@ -23,6 +23,11 @@ CALLS = {
     "path to report": (lambda _: bc.write_report("five.nc", "report.html"), "load_fit"),
     "nothing to save": (lambda _: bc.save_fit(None, "five.nc"), "NoneType.*fit_model"),
     "path to survey": (lambda _: bc.fit_model("items", "survey.csv"), "this is a str.*read_survey"),
+    "path to check a survey": (lambda _: bc.check_survey("s.csv"), "this is a str.*read_survey"),
+    "path to describe": (lambda _: bc.describe("s.csv"), "describe: takes a survey.*read_survey"),
+    "path to plot": (lambda _: bc.plot_coverage("s.csv"), "this is a str.*read_survey"),
+    "path to impute": (lambda _: bc.impute("s.csv"), "impute: takes a survey.*read_survey"),
+    "surveys to check": (lambda _: bc.check_survey([None]), "this is a list.*one survey of several"),
     "fit to summarise": (lambda fit: bc.summarise(fit), "this is a Fit"),
     "tree to summarise": (lambda fit: bc.summarise(fit.tree["posterior"]), "this is a DataTree"),
 }

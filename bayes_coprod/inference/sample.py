@@ -16,7 +16,6 @@ import pymc as pm
 import xarray as xr
 
 from bayes_coprod import names
-from bayes_coprod.errors import SurveyError, make_error
 from bayes_coprod.inference.density import Density, compile_density
 from bayes_coprod.inference.fit import Fit, spec_of_part
 from bayes_coprod.inference.pilot import fit_pilot
@@ -27,7 +26,7 @@ from bayes_coprod.model.design import make_design
 from bayes_coprod.model.pilot import pilot_dataset
 from bayes_coprod.model.spec import Gradient, ModelSpec, Sampler, load_model, override_sampler
 from bayes_coprod.survey.entries import Codebook
-from bayes_coprod.survey.read import Survey
+from bayes_coprod.survey.read import Survey, check_is_survey
 
 _COORDINATES = "coordinates"
 _TARGET_ACCEPT = (0.65, 0.9)
@@ -105,7 +104,8 @@ def fit_model(
     .. [1] Gelman, Carlin, Stern, Dunson, Vehtari & Rubin (2013), Bayesian Data Analysis, 3rd ed.,
        section 18.2.
     """
-    _check_is_survey(survey)
+    if not isinstance(survey, list | tuple):
+        check_is_survey(survey, "fit_model")
     spec = override_sampler(
         load_model(model),
         draws=draws,
@@ -132,17 +132,6 @@ def fit_model(
         for k in range(len(survey))
     ]
     return pool_fits(spec, design, parts)
-
-
-def _check_is_survey(survey: object) -> None:
-    several = isinstance(survey, Sequence) and not isinstance(survey, str)
-    if not isinstance(survey, Survey) and not several:
-        raise make_error(
-            SurveyError,
-            "fit_model",
-            f"takes a survey, and this is a {type(survey).__name__}",
-            remedy="Read the data first: read_survey(path, codebook).",
-        )
 
 
 def _fit_design(spec: ModelSpec, codebook: Codebook, design: xr.Dataset, progressbar: bool) -> Fit:

@@ -17,7 +17,7 @@ from bayes_coprod.report.figures import COLOURS, STYLE, WIDTH, InlineFigure
 from bayes_coprod.survey.coverage import ITEM_MISSING_WARN, answered_share
 from bayes_coprod.survey.describe import participation_shares
 from bayes_coprod.survey.entries import Codebook, Item
-from bayes_coprod.survey.read import Survey
+from bayes_coprod.survey.read import Survey, check_is_survey
 
 # one hue, darker is more: the same order in grey and to the colour-blind
 _SHADES = LinearSegmentedColormap.from_list(
@@ -57,8 +57,9 @@ def plot_shares(survey: Survey, *, weighted: bool | None = None) -> Figure:
     Raises
     ------
     SurveyError
-        If weighted shares are wanted of a survey without weights.
+        If `survey` is none, or weighted shares are wanted of a survey without weights.
     """
+    check_is_survey(survey, "plot_shares")
     by_weight = survey.codebook.weight is not None if weighted is None else weighted
     shares = participation_shares(survey, weighted=by_weight)
     title = (
@@ -81,7 +82,13 @@ def plot_coverage(survey: Survey) -> Figure:
     matplotlib.figure.Figure
         A heat map, items by form and sector; per cent of citizens. Where nobody answered, the
         cell says that the item was not asked.
+
+    Raises
+    ------
+    SurveyError
+        If `survey` is none.
     """
+    check_is_survey(survey, "plot_coverage")
     title = (
         "Who answered: per cent of citizens; the darker, the more answers are missing. "
         f"Good: {100 * (1 - ITEM_MISSING_WARN):.0f} or more everywhere, and every item asked in "

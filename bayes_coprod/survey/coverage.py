@@ -10,7 +10,7 @@ from bayes_coprod import names
 from bayes_coprod.errors import SurveyError, make_error
 from bayes_coprod.finding import Finding, Findings
 from bayes_coprod.survey.harmonisation.check import check_harmonisation
-from bayes_coprod.survey.read import Survey
+from bayes_coprod.survey.read import Survey, check_is_survey
 from bayes_coprod.survey.weights import check_weights
 
 FEW_CITIZENS = 100
@@ -47,8 +47,9 @@ def check_survey(survey: Survey, drivers: Sequence[str] | None = None) -> Findin
     Raises
     ------
     SurveyError
-        If `drivers` names one that the codebook lacks.
+        If `survey` is none, or `drivers` names one that the codebook lacks.
     """
+    check_is_survey(survey, "check_survey")
     known = [driver.name for driver in survey.codebook.drivers]
     for name in drivers or ():
         if name not in known:

@@ -9,7 +9,7 @@ from bayes_coprod import names
 from bayes_coprod.errors import SurveyError, make_error
 from bayes_coprod.survey.entries import Item
 from bayes_coprod.survey.overview import relative_weights
-from bayes_coprod.survey.read import Survey
+from bayes_coprod.survey.read import Survey, check_is_survey
 
 WEIGHTING = "weighting"
 UNITS = "share of those who answered, 0 to 1"
@@ -29,6 +29,11 @@ def describe(survey: Survey) -> pd.DataFrame:
         ``unweighted`` and, where the survey has weights, ``weighted``. Shares, 0 to 1, of those
         who answered the item; NaN where nobody did.
 
+    Raises
+    ------
+    SurveyError
+        If `survey` is none.
+
     Notes
     -----
     With :math:`w_i = 1` if unweighted,
@@ -45,6 +50,7 @@ def describe(survey: Survey) -> pd.DataFrame:
     >>> shares = bc.describe(bc.five_nations())
     >>> shares["weighted"].xs("recycle", level="item").round(2)  # doctest: +SKIP
     """
+    check_is_survey(survey, "describe")
     tables = {
         weighting: pd.concat(
             {

@@ -13,7 +13,7 @@ import pandas as pd
 from bayes_coprod import names
 from bayes_coprod.errors import CoprodError, SpecError, SurveyError, make_error
 from bayes_coprod.survey.entries import Driver
-from bayes_coprod.survey.read import Survey
+from bayes_coprod.survey.read import Survey, check_is_survey
 
 _DEFAULT_SEED, _DEFAULT_ITERATIONS = 2008, 5
 _LEAST = 2
@@ -119,13 +119,7 @@ type _Gaps = list[tuple[Driver, np.ndarray]]
 
 
 def _check_arguments(survey: object, m: object, iterations: object, random_seed: object) -> None:
-    if not isinstance(survey, Survey):
-        raise make_error(
-            SurveyError,
-            "impute",
-            f"takes a survey, and this is a {type(survey).__name__}",
-            remedy="Read the data first: read_survey(path, codebook).",
-        )
+    check_is_survey(survey, "impute")
     for argument, value, least in (
         ("m", m, _LEAST),
         ("iterations", iterations, 1),

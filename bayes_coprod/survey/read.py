@@ -171,11 +171,25 @@ def read_survey(
     book = _without_absent(book, table.columns)
     wanted = _wanted_columns(book)
     require_columns(wanted, table)
+    check_codebook(book)
     columns = table.read(wanted)
     if not len(columns[0].cells):
         raise make_error(SurveyError, table.place, NOBODY, remedy=ONE_ROW)
     data = match_columns(columns, book, table.place)
     return Survey(book, data, *_calls(source, encoding))
+
+
+def check_is_survey(survey: object, place: str) -> None:
+    """Refuse what is no survey where a function begins with one."""
+    if not isinstance(survey, Survey):
+        raise make_error(
+            SurveyError,
+            place,
+            f"takes a survey, and this is a {type(survey).__name__}",
+            remedy="Give one survey of several."
+            if isinstance(survey, Sequence) and not isinstance(survey, str)
+            else "Read the data first: read_survey(path, codebook).",
+        )
 
 
 def _calls(source: object, encoding: str) -> tuple[str, str]:
@@ -198,11 +212,8 @@ def _wanted_columns(book: Codebook) -> list[str]:
 
 def _without_absent(book: Codebook, columns: Sequence[str]) -> Codebook:
     """The codebook without the optional entries whose column is not there."""
-    read = replace(
+    return replace(
         book,
         items=tuple(i for i in book.items if not i.optional or i.column in columns),
         drivers=tuple(d for d in book.drivers if not d.optional or d.column in columns),
     )
-    if read != book:
-        check_codebook(read)
-    return read
