@@ -27,7 +27,7 @@ CALLS = {
     "path to describe": (lambda _: bc.describe("s.csv"), "describe: takes a survey.*read_survey"),
     "path to plot": (lambda _: bc.plot_coverage("s.csv"), "this is a str.*read_survey"),
     "path to impute": (lambda _: bc.impute("s.csv"), "impute: takes a survey.*read_survey"),
-    "surveys to check": (lambda _: bc.check_survey([None]), "this is a list.*one survey of several"),
+    "surveys to check": (lambda _: bc.check_survey([None]), "a list.*one survey of several"),
     "fit to summarise": (lambda fit: bc.summarise(fit), "this is a Fit"),
     "tree to summarise": (lambda fit: bc.summarise(fit.tree["posterior"]), "this is a DataTree"),
 }

@@ -145,10 +145,12 @@ def assert_same_posterior(one, other):
         means = [fit.posterior[name].mean(("chain", "draw")) for fit in (one, other)]
         bound = 4 * np.sqrt(errors[0][name] ** 2 + errors[1][name] ** 2)
         assert (np.abs(means[0] - means[1]) < bound).all(), name
-        assert float(bound.max()) < 0.25, name  # close enough to tell
+        assert float(bound.max()) < 0.3, name  # close enough to tell
 
 
-@pytest.mark.parametrize("parametrisation", ["centred", "non_centred"])
+@pytest.mark.parametrize(
+    "parametrisation", [pytest.param("centred", marks=pytest.mark.slow), "non_centred"]
+)
 def test_coordinates_leave_the_posterior_as_it_is(fit_shifted, parametrisation):
     assert_same_posterior(fit_shifted("informed"), fit_shifted(parametrisation))
 
