@@ -86,6 +86,13 @@ def codebook(
     from bayes_coprod.survey.drafting.draft import draft_codebook
 
     _check_targets(out)
+    if out is not None and out.exists():
+        raise make_error(
+            CoprodError,
+            "output",
+            f"{out} is there already, and a codebook is work",
+            remedy="Give another name, or delete it first.",
+        )
     draft = draft_codebook(survey, encoding=encoding).encode("utf-8")
     if out is None:
         # bytes: the terminal's encoding must not decide what a redirected codebook holds
@@ -169,7 +176,7 @@ def fit(
 
     _check_targets(out)
     read = read_survey(survey, codebook, encoding=encoding)
-    data = _completed(read, impute)
+    data = _completed(read, impute, seed)
     fitted = fit_model(model, data, draws=draws, tune=tune, chains=chains, random_seed=seed)
     findings = check_fit(fitted)
     typer.echo(repr(fitted))
@@ -225,9 +232,10 @@ def _run(
     _check_targets(out, save)
     typer.echo(repr(survey))
     drivers = None if spec.drivers == "all" else [] if spec.drivers == "none" else spec.drivers
-    data = _completed(survey, impute)
+    data = _completed(survey, impute, sampler.get("random_seed"))
+    typer.echo(repr(check_survey(survey, drivers)))
+    # what was filled in is judged with the fit
     coverage = check_survey(data if isinstance(data, Survey) else data[0], drivers)
-    typer.echo(repr(coverage))
     fitted = fit_model(spec, data, **sampler)  # type: ignore[arg-type]
     if save is not None:
         typer.echo(f"Fit: {save_fit(fitted, save).resolve()}")
@@ -239,11 +247,15 @@ def _run(
     _exit_if_failed(Findings([*coverage, *sampling]), strict)
 
 
-def _completed(survey: Survey, m: int | None) -> Survey | tuple[Survey, ...]:
+def _completed(
+    survey: Survey, m: int | None, random_seed: int | None
+) -> Survey | tuple[Survey, ...]:
     """The survey as it is, or completed copies of it."""
-    from bayes_coprod.survey.impute import impute
+    from bayes_coprod.survey.impute import DEFAULT_SEED, impute
 
-    return survey if m is None else impute(survey, m=m)
+    if m is None:
+        return survey
+    return impute(survey, m=m, random_seed=DEFAULT_SEED if random_seed is None else random_seed)
 
 
 def _check_targets(*paths: Path | None) -> None:

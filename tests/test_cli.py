@@ -140,6 +140,15 @@ def test_models_come_with_their_questions(tmp_path):
     assert "index: How much do citizens co-produce" in out
 
 
+def test_a_codebook_that_is_there_is_kept(folder):
+    before = (folder / "book.toml").read_text()
+    for there in ("book.toml", "survey.csv"):
+        code, _, err = type_in(folder, "codebook", "survey.csv", "--out", there)
+        assert code == 2
+        assert f"{there} is there already" in err
+    assert (folder / "book.toml").read_text() == before
+
+
 # Check a survey
 
 

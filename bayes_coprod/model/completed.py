@@ -93,12 +93,18 @@ def _check_same(surveys: Sequence[Survey]) -> None:
     shared += [names.WEIGHT] if first.codebook.weight is not None else []
     answers = {item.name: f"the answers to {item.name!r}" for item in first.codebook.items}
     for k, other in enumerate(others, start=2):
+        # of surveys that were completed elsewhere nobody says which drivers had gaps
+        given = {
+            driver.name: f"the driver {driver.name!r}, which was not imputed"
+            for driver in first.codebook.drivers
+            if first.imputed and driver.name not in first.imputed
+        }
         differences = (
             ["the codebook"]
             if other.codebook != first.codebook
             else [
-                answers.get(name, name)
-                for name in (*shared, *answers)
+                {**answers, **given}.get(name, name)
+                for name in (*shared, *answers, *given)
                 if not other.data[name].equals(first.data[name])
             ]
         )

@@ -119,8 +119,12 @@ def distinct_codes(column: Column, place: str) -> tuple[np.ndarray, pd.Index]:
     SurveyError
         If a cell holds a list or the like, which is no value.
     """
+    cells = column.cells
+    if cells.dtype == object and pd.api.types.infer_dtype(cells).startswith(("mixed", "complex")):
+        # Python takes True for 1, and so would the sorting into distinct values
+        cells = cells.map(lambda cell: str(cell) if isinstance(cell, bool | complex) else cell)
     try:
-        positions, distinct = pd.factorize(column.cells)
+        positions, distinct = pd.factorize(cells)
     except (TypeError, NotImplementedError, pa.ArrowException) as cause:
         raise make_error(
             SurveyError,

@@ -73,7 +73,7 @@ def _readable(path: Path, encoding: str) -> Iterator[None]:
 
 def _read_header(path: Path, encoding: str) -> tuple[list[str], dict[str, dict[str, Any]]]:
     """Names of the columns, and how to read what comes after them."""
-    opened = gzip.open if path.suffix == ".gz" else open
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
     with opened(path, "rt", encoding=encoding, newline="") as file:
         delimiter = max(_DELIMITERS, key=file.readline().count)
         file.seek(0)
@@ -103,7 +103,7 @@ def _read_cells(
     # by position, since columns that nobody wants may bear the same name
     chosen = [str(columns.index(name)) for name in wanted]
     beyond = options["read"]["column_names"][len(columns) :]
-    opened = gzip.open if path.suffix == ".gz" else open
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
     with opened(path, "rb") as file:
         table = pa_csv.read_csv(
             file,

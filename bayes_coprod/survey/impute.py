@@ -15,7 +15,7 @@ from bayes_coprod.errors import CoprodError, SpecError, SurveyError, make_error
 from bayes_coprod.survey.entries import Driver
 from bayes_coprod.survey.read import Survey, check_is_survey
 
-_DEFAULT_SEED, _DEFAULT_ITERATIONS = 2008, 5
+DEFAULT_SEED, _DEFAULT_ITERATIONS = 2008, 5
 _LEAST = 2
 """Data sets: between one there is no spread."""
 _CLASSES = 10
@@ -38,7 +38,7 @@ _TREES = {
     "force_row_wise": True,
     "verbosity": -1,
 }
-"""Settings of LightGBM. miceforest's own, a random forest, lose a sixth of an association."""
+"""Settings of LightGBM. miceforest's own, a random forest, weaken associations more."""
 
 
 def impute(
@@ -46,7 +46,7 @@ def impute(
     *,
     m: int = 5,
     iterations: int = _DEFAULT_ITERATIONS,
-    random_seed: int = _DEFAULT_SEED,
+    random_seed: int = DEFAULT_SEED,
 ) -> tuple[Survey, ...]:
     """Fill in missing drivers several times over, each time as they might have been.
 
@@ -100,14 +100,17 @@ def impute(
     asked = f"m={m}, random_seed={random_seed}"
     if iterations != _DEFAULT_ITERATIONS:
         asked += f", iterations={iterations}"
-    # the command has a word for m only
-    in_shell = survey.command.startswith("run ") and asked == f"m={m}, random_seed={_DEFAULT_SEED}"
+    # the command has no word for iterations
+    in_shell = survey.command.startswith("run ") and iterations == _DEFAULT_ITERATIONS
+    command = f"{survey.command} --impute {m}"
+    if random_seed != DEFAULT_SEED:
+        command += f" --seed {random_seed}"
     return tuple(
         replace(
             survey,
             data=data,
             origin=f"impute(bc.{survey.origin}, {asked})[{k}]",
-            command=f"{survey.command} --impute {m}" if in_shell else "",
+            command=command if in_shell else "",
             imputed={driver.name: float(missing.mean()) for driver, missing in gaps},
         )
         for k, data in enumerate(filled)

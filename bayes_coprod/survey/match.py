@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from itertools import combinations
 from typing import Any
 
@@ -263,7 +264,12 @@ def _numbers(
         numbers = distinct.to_numpy(dtype=float)
         # text in the list means the spelling of a number
         coded = [number_in(m) if isinstance(m, str) else m for m in missing]
-        is_missing = np.isin(numbers, [float(m) for m in coded if m is not None])
+        named = np.array([float(m) for m in coded if m is not None])
+        is_missing = np.isin(numbers, named)
+        # a file may hold -99.9 with half the digits
+        fractions = named[named != np.round(named)].astype(np.float32)
+        with np.errstate(over="ignore"):  # of numbers that have no half as exact
+            is_missing |= np.isin(numbers.astype(np.float32), fractions)
         is_missing |= column.declared(distinct)
         for code in labelled:
             is_missing[distinct.get_loc(code)] |= _is_missing(column.value(code), missing)
@@ -271,9 +277,15 @@ def _numbers(
     values = [column.value(code) for code in distinct]
     found = [number_in(value.spelling) for value in values]
     return (
-        np.array([np.nan if number is None else float(number) for number in found]),
+        np.array([np.nan if number is None else _finite(number) for number in found]),
         np.array([_is_missing(value, missing) for value in values], dtype=bool),
     )
+
+
+def _finite(number: Decimal) -> float:
+    """The number, NaN where it is larger than a computer's."""
+    value = float(number)
+    return value if np.isfinite(value) else np.nan
 
 
 def _has_words(column: Column, distinct: pd.Index) -> np.ndarray:

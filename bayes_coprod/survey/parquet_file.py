@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-from pyarrow import dataset
+from pyarrow import dataset, parquet
 
 from bayes_coprod.errors import SurveyError, make_error
 from bayes_coprod.survey.columns import Column, Table
@@ -58,8 +58,19 @@ def open_parquet(path: Path) -> Table:
 
 
 def _open_part(file: Path, folder: Path) -> dataset.Dataset:
+    # as text: 1 and 01 in the names of folders are two
+    keys = [part.split("=")[0] for part in file.relative_to(folder).parts[:-1] if "=" in part]
+    for key in keys:
+        if key in parquet.read_schema(file).names:
+            raise make_error(
+                SurveyError,
+                str(file.relative_to(folder.parent)),
+                f"the column {key!r} is both in the file and in the name of its folder",
+                remedy="Leave it in one of the two.",
+            )
+    named = dataset.partitioning(pa.schema([(key, pa.string()) for key in keys]), flavor="hive")
     return dataset.dataset(
-        str(file), format="parquet", partitioning="hive", partition_base_dir=str(folder)
+        str(file), format="parquet", partitioning=named, partition_base_dir=str(folder)
     )
 
 

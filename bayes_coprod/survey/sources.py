@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import narwhals as nw
+import pandas as pd
 from narwhals.typing import IntoDataFrame
 
 from bayes_coprod.errors import SurveyError, make_error
@@ -40,11 +41,12 @@ def open_table(source: str | os.PathLike[str] | IntoDataFrame, encoding: str) ->
     if not isinstance(source, str | os.PathLike):
         return _open_frame(source)
     path = Path(source)
-    if path.name.endswith((".csv", ".csv.gz")):
+    name, ending = path.name.lower(), path.suffix.lower()
+    if name.endswith((".csv", ".csv.gz")):
         return open_csv(path, encoding)
-    if path.suffix == ".parquet" or path.is_dir():
+    if ending == ".parquet" or path.is_dir():
         return open_parquet(path)
-    if path.suffix in (".sav", ".zsav", STATA):
+    if ending in (".sav", ".zsav", STATA):
         return open_stat_file(path, None if encoding == DEFAULT_ENCODING else encoding)
     raise make_error(
         SurveyError,
@@ -70,6 +72,8 @@ def require_columns(wanted: Sequence[str], table: Table) -> None:
 
 
 def _open_frame(source: IntoDataFrame) -> Table:
+    if isinstance(source, pd.DataFrame):
+        source = source.rename(columns=str)  # numbers may be names there
     try:
         frame = nw.from_native(source, eager_only=True)
     except nw.exceptions.DuplicateError as cause:
@@ -91,4 +95,4 @@ def _open_frame(source: IntoDataFrame) -> Table:
         chosen = frame.select(list(wanted)).to_pandas().reset_index(drop=True)
         return [Column(name, chosen[name]) for name in wanted]
 
-    return Table("read_survey", tuple(map(str, frame.columns)), read)
+    return Table("read_survey", tuple(frame.columns), read)

@@ -27,7 +27,8 @@ pyreadstat.read_sav(sys.argv[1], encoding=encoding, user_missing=True, metadatao
 _PROBE_SECONDS = 120
 
 _UNREADABLE = (
-    pyreadstat.ReadstatError, pyreadstat.PyreadstatError, OSError, ValueError, OverflowError,
+    pyreadstat.ReadstatError, pyreadstat.PyreadstatError,
+    OSError, ValueError, OverflowError, LookupError,
 )  # fmt: skip
 """What pyreadstat says of a file that is truncated, damaged, something else, or beyond Python."""
 
@@ -55,11 +56,13 @@ def open_stat_file(path: Path, encoding: str | None) -> Table:
     """
     if not path.is_file():
         raise make_error(SurveyError, "read_survey", f"there is no file {path}")
-    if path.suffix == STATA:
+    if path.suffix.lower() == STATA:
         _require_end(path)
     else:
         _probe(path, encoding)
     _, meta = _read(path, encoding, metadataonly=True)
+    if path.suffix.lower() == STATA:
+        _require_labels(path, meta)
 
     def read(wanted: Sequence[str]) -> list[Column]:
         frame, found = _read(path, encoding, usecols=list(wanted))
@@ -70,7 +73,9 @@ def open_stat_file(path: Path, encoding: str | None) -> Table:
                 f"it holds {len(frame):,} rows and says that it has {meta.number_rows:,}",
                 remedy="It is truncated; get it again.",
             )
-        return [_column(name, frame.pop(name), found, path.suffix == STATA) for name in wanted]
+        return [
+            _column(name, frame.pop(name), found, path.suffix.lower() == STATA) for name in wanted
+        ]
 
     return Table(path.name, tuple(meta.column_names), read)
 
@@ -81,13 +86,25 @@ def _require_end(path: Path) -> None:
         begins = file.read(len(_STATA_BEGINS))
         file.seek(max(0, path.stat().st_size - len(_STATA_ENDS)))
         ends = file.read()
-    if begins == _STATA_BEGINS and ends != _STATA_ENDS:  # formats before 117 have no such marks
+    if begins == _STATA_BEGINS and ends != _STATA_ENDS:  # older formats have no such marks
         raise make_error(
             SurveyError,
             path.name,
             "the file cannot be read as Stata data (it has no end)",
             remedy="It is truncated; get it again.",
         )
+
+
+def _require_labels(path: Path, meta: Any) -> None:
+    """Refuse a file that ends before the labels that its variables name."""
+    for variable, labels in meta.variable_to_label.items():
+        if labels not in meta.value_labels:
+            raise make_error(
+                SurveyError,
+                f"{path.name}, column {variable!r}",
+                f"its value labels {labels!r} are not in the file",
+                remedy="It may be truncated: get it again, or drop the column's labels in Stata.",
+            )
 
 
 def _probe(path: Path, encoding: str | None) -> None:
@@ -108,7 +125,7 @@ def _probe(path: Path, encoding: str | None) -> None:
 
 
 def _read(path: Path, encoding: str | None, **options: Any) -> tuple[pd.DataFrame, Any]:
-    reader = pyreadstat.read_dta if path.suffix == STATA else pyreadstat.read_sav
+    reader = pyreadstat.read_dta if path.suffix.lower() == STATA else pyreadstat.read_sav
     with _readable(path):
         return reader(str(path), encoding=encoding, user_missing=True, **options)
 
@@ -141,7 +158,7 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except _UNREADABLE as cause:
-        kind = "Stata" if path.suffix == STATA else "SPSS"
+        kind = "Stata" if path.suffix.lower() == STATA else "SPSS"
         raise make_error(
             SurveyError,
             path.name,

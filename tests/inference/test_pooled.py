@@ -237,6 +237,7 @@ def test_gaps_of_a_driver_that_the_model_leaves_out_are_no_matter(gappy, index_s
         ("citizen", "somebody", "citizen"),
         ("country", "Cyprus", "country"),
         ("watch", "3", "the answers to 'watch'"),
+        ("female", 0.5, "the driver 'female', which was not imputed"),
     ],
 )
 def test_other_citizens_or_answers_are_refused(completed, column, value, said):

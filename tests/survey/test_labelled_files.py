@@ -348,3 +348,30 @@ def test_a_header_that_would_end_the_process_is_refused(tmp_path, book):
     (tmp_path / "s.sav").write_bytes(damaged)
     with refused("s.sav: the file cannot be read as SPSS data (its header is damaged)."):
         read_survey(tmp_path / "s.sav", book)
+
+
+@pytest.mark.parametrize("version", [8, 10, 12])
+def test_an_old_stata_file_that_lost_its_labels_is_refused(tmp_path, book, cells, version):
+    """Labels come last, and formats before 117 have no mark at their end."""
+    pyreadstat.write_dta(cells, tmp_path / "s.dta", variable_value_labels=LABELS, version=version)
+    whole = (tmp_path / "s.dta").read_bytes()
+    assert len(read_survey(tmp_path / "s.dta", book).data) == 5
+    for lost in (1, 20, 60, 130):
+        (tmp_path / "s.dta").write_bytes(whole[:-lost])
+        with refused("s.dta"):
+            read_survey(tmp_path / "s.dta", book)
+
+
+def test_a_fraction_that_means_no_answer_is_found_with_half_the_digits(book, cells):
+    book["drivers"]["age"] = {"kind": "numeric", "missing": [-99.9]}
+    book["country"]["labels"] = {"1": "DK", "2": "NO"}
+    book["items"]["recycle"]["categories"] = [1, 2, 3]
+    book["drivers"]["woman"]["yes"] = [2]
+    cells["age"] = np.array([18, -99.9, 40.5, np.nan, 50], dtype=np.float32)
+    ages = read_survey(cells, book).data["age"]
+    np.testing.assert_array_equal(ages, [18, np.nan, 40.5, np.nan, 50])
+
+
+def test_endings_may_be_in_capitals(tmp_path, book, cells):
+    write(tmp_path / "s.dta", cells).rename(tmp_path / "S.DTA")
+    assert len(read_survey(tmp_path / "S.DTA", book).data) == 5

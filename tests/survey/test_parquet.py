@@ -58,6 +58,18 @@ def test_folders_named_by_country_are_a_column(content, typed, tmp_path):
     assert list(data["country"]) == ["Denmark"] * 3 + ["Norway"] * 2
 
 
+def test_names_of_folders_are_text(content, typed, tmp_path):
+    del content["country"]["labels"]
+    for land in ("1", "01"):
+        (tmp_path / "s" / f"land={land}").mkdir(parents=True)
+        part = typed.drop(columns="land").assign(id=[f"{i} {land}" for i in range(len(typed))])
+        part.to_parquet(tmp_path / "s" / f"land={land}" / "0.parquet")
+    assert read_survey(tmp_path / "s", content).countries == ("01", "1")
+    typed.to_parquet(tmp_path / "s" / "land=1" / "0.parquet")
+    with refused("the column 'land' is both in the file and in the name of its folder."):
+        read_survey(tmp_path / "s", content)
+
+
 def test_notes_of_the_program_that_wrote_a_folder_are_no_data(content, typed, folder):
     (folder / "_SUCCESS").write_text("")
     (folder / ".hidden.parquet").write_text("")

@@ -46,7 +46,8 @@ def make_file(book, columns=None, missing=0.1):
         frame[entry.column] = drawn.astype(float)
     countries = list(book.country_labels) or ["AT", "BE", "CZ"]
     frame[book.country] = np.resize(countries[:3], N)
-    frame[book.weight] = rng.lognormal(0, 0.3, N)
+    if book.weight:
+        frame[book.weight] = rng.lognormal(0, 0.3, N)
     if book.citizen:
         frame[book.citizen] = np.arange(1, N + 1)
     return frame if columns is None else frame[columns]

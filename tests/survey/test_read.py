@@ -587,6 +587,28 @@ def test_what_is_no_finite_number_is_refused_where_one_is_due(content, frame, co
         read_cells(content, frame, column, [cell], name)
 
 
+@pytest.mark.parametrize("cell", ["1e400", "-1e400"])
+def test_a_number_beyond_all_bounds_is_refused(content, frame, cell):
+    del content["drivers"]["age"]["bounds"]
+    for column, name in (("age", "age"), ("w", "weight")):
+        with refused(f"column {column!r}, row 1: {cell!r} is not a number."):
+            read_cells(content, frame, column, [cell], name)
+
+
+@pytest.mark.parametrize("cell", [True, 1 + 0j])
+@pytest.mark.parametrize("first", [False, True])
+def test_what_python_takes_for_a_number_is_none(content, frame, cell, first):
+    cells = [cell, 1] if first else [1, cell]
+    with refused(f"row {2 - first}: {str(cell)!r} is not in the codebook"):
+        read_cells(one_item(content, [0, 1]), frame, "q2", cells, "group")
+
+
+def test_columns_of_a_dataframe_may_be_named_by_numbers(content, frame):
+    content["items"]["group"]["column"] = "2"
+    survey = read_survey(frame.rename(columns={"q2": 2}), content)
+    pd.testing.assert_frame_equal(survey.data, expected())
+
+
 def test_an_underscore_makes_no_number(content, frame):
     with refused("'1_8' is not a number"):
         read_cells(content, frame, "age", ["1_8"], "age")

@@ -76,7 +76,7 @@ def check_harmonisation(survey: Survey, drivers: Iterable[str]) -> Iterator[Find
             found = True
             yield _finding(entry, survey.countries[c], of_entry[c])
     if not found:
-        yield _nothing_found(counted.values())
+        yield _nothing_found(counted.values(), len(entries) - len(counted))
 
 
 class _Counted:
@@ -188,7 +188,9 @@ def _finding(entry: Entry, country: str, sign: Sign) -> Finding:
     return Finding(CHECK, sign.status, where, sign.value, sign.limit, sign.seen, remedy)
 
 
-def _nothing_found(counted: Iterable[_Counted]) -> Finding:
+def _nothing_found(counted: Iterable[_Counted], n_numeric: int) -> Finding:
+    counted = list(counted)
+    alone = [at.entry.name for at in counted if len(at.enough) < 2]
     compared = [
         (at.compare(c, at.enough), at.countries[c])
         for at in counted
@@ -196,8 +198,14 @@ def _nothing_found(counted: Iterable[_Counted]) -> Finding:
         for c in at.enough
     ]
     if not compared:
-        seen = f"No entry was answered by {FEWEST_ANSWERS} citizens or more in two countries."
+        seen = (
+            f"No entry with categories was answered by {FEWEST_ANSWERS} citizens or more in two "
+            "countries" + ("; numbers look alike." if n_numeric else ".")
+        )
         return Finding(CHECK, "unknown", "", None, None, seen)
+    which = "All entries"
+    if alone:
+        which = f"All entries but {', '.join(alone)}, which too few countries answered,"
     most, country = max(compared, key=lambda pair: pair[0].distance / pair[0].limit)
     return Finding(
         CHECK,
@@ -205,7 +213,7 @@ def _nothing_found(counted: Iterable[_Counted]) -> Finding:
         "",
         most.distance,
         most.limit,
-        f"Every entry looks coded alike. Furthest off is ‘{most.entry.label}’ in {country}: "
+        f"{which} look coded alike. Furthest off is ‘{most.entry.label}’ in {country}: "
         f"{write_per_cent(most.distance)} of respondents would have to answer otherwise to be like "
         f"the other countries; {write_per_cent(most.limit)} are allowed.",
     )
