@@ -104,18 +104,22 @@ def _read_cells(
     chosen = [str(columns.index(name)) for name in wanted]
     beyond = options["read"]["column_names"][len(columns) :]
     opened = gzip.open if path.suffix.lower() == ".gz" else open
-    with opened(path, "rb") as file:
-        table = pa_csv.read_csv(
-            file,
-            read_options=pa_csv.ReadOptions(encoding=encoding, **options["read"]),
-            parse_options=pa_csv.ParseOptions(newlines_in_values=True, **options["parse"]),
-            convert_options=pa_csv.ConvertOptions(
-                include_columns=[*chosen, *beyond],
-                column_types=dict.fromkeys([*chosen, *beyond], pa.string()),
-                strings_can_be_null=True,
-                null_values=[""],
-            ),
-        )
+    try:
+        with opened(path, "rb") as file:
+            table = pa_csv.read_csv(
+                file,
+                read_options=pa_csv.ReadOptions(encoding=encoding, **options["read"]),
+                parse_options=pa_csv.ParseOptions(newlines_in_values=True, **options["parse"]),
+                convert_options=pa_csv.ConvertOptions(
+                    include_columns=[*chosen, *beyond],
+                    column_types=dict.fromkeys([*chosen, *beyond], pa.string()),
+                    strings_can_be_null=True,
+                    null_values=[""],
+                ),
+            )
+    except pa.ArrowInvalid:
+        _refuse_odd_row(path, encoding, len(options["read"]["column_names"]), **options["parse"])
+        raise
     for name in beyond:
         if table[name].null_count < len(table):
             raise make_error(
@@ -126,3 +130,20 @@ def _read_cells(
             )
     frame = table.select(chosen).to_pandas()
     return [Column(name, frame[at]) for name, at in zip(wanted, chosen, strict=True)]
+
+
+def _refuse_odd_row(path: Path, encoding: str, n_columns: int, delimiter: str) -> None:
+    """Refuse the first row of another length than the others, if that is what is wrong."""
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
+    with opened(path, "rt", encoding=encoding, newline="") as file:
+        rows = csv.reader(file, delimiter=delimiter)
+        next(rows)  # the header
+        for number, row in enumerate((row for row in rows if row), start=1):
+            if len(row) != n_columns:
+                raise make_error(
+                    SurveyError,
+                    f"{path.name}, row {number}",
+                    f"the file cannot be read as CSV: {len(row)} cells where {n_columns} are due",
+                    remedy="A cell that holds the delimiter needs quotes around it; a file that "
+                    "ends within a row is truncated.",
+                )

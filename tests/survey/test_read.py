@@ -484,7 +484,7 @@ def test_a_cell_without_a_column_is_refused_where_other_rows_end_with_a_delimite
 
 def test_a_row_shorter_than_the_header_is_refused(content, frame, tmp_path):
     text = frame.to_csv(index=False).rstrip().rsplit(",", 1)[0]
-    with refused("s.csv: the file cannot be read as CSV"):
+    with refused("s.csv, row 5: the file cannot be read as CSV: 9 cells where 10 are due."):
         read_survey(to_file(tmp_path / "s.csv", text), content)
 
 
