@@ -149,7 +149,7 @@ SHORT = {"R-hat", "bulk ESS", "tail ESS", "E-BFMI"}
         pytest.param(identical_drivers, set(), id="identical drivers"),
         pytest.param(a_driver_that_varies_in_one_country, set(), id="a driver of one country"),
         pytest.param(hardly_ever, {"deviations"}, id="99 % never"),
-        pytest.param(alike(0.05, 0.0), {"deviations"}, id="no deviations"),
+        pytest.param(alike(0.05, 0.0), {"deviations"}, id="no deviations", marks=pytest.mark.slow),
         pytest.param(alike(4.0, 0.98), set(), id="one propensity", marks=pytest.mark.slow),
         pytest.param(
             copies, {"quadrature", "deviations"}, id="all items the same", marks=pytest.mark.slow
