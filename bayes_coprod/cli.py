@@ -11,8 +11,11 @@ import typer
 from bayes_coprod.errors import CoprodError, make_error
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bayes_coprod.finding import Findings
     from bayes_coprod.inference.fit import Fit
+    from bayes_coprod.model.spec import ModelSpec
     from bayes_coprod.survey.read import Survey
 
 # Whatever is slow to import is imported by the command that needs it: --help stays quick.
@@ -31,7 +34,7 @@ SurveyFile = Annotated[Path, typer.Argument(help=_FORMATS, metavar="SURVEY")]
 CodebookOption = Annotated[
     str, typer.Option("--codebook", "-c", help="Codebook, .toml file or name of a shipped one.")
 ]
-EncodingOption = Annotated[str, typer.Option(help="Encoding of the survey file.")]
+EncodingOption = Annotated[str | None, typer.Option(help="Encoding of the survey file.")]
 ModelOption = Annotated[
     str, typer.Option("--model", "-m", help="Name of a model, or a .toml file.")
 ]
@@ -79,7 +82,7 @@ def codebook(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Codebook to write, .toml; else it is shown.")
     ] = None,
-    encoding: EncodingOption = "utf-8",
+    encoding: EncodingOption = None,
 ) -> None:
     """Draft a codebook from a survey's labels and values."""
     from bayes_coprod.files import written_whole
@@ -111,7 +114,7 @@ def run(
     model: ModelOption = "items",
     save: SaveOption = None,
     strict: StrictOption = False,
-    encoding: EncodingOption = "utf-8",
+    encoding: EncodingOption = None,
     draws: DrawsOption = None,
     tune: TuneOption = None,
     chains: ChainsOption = None,
@@ -133,7 +136,7 @@ def check(
         str | None, typer.Option("--codebook", "-c", help="Codebook; needed for a survey.")
     ] = None,
     strict: StrictOption = False,
-    encoding: EncodingOption = "utf-8",
+    encoding: EncodingOption = None,
 ) -> None:
     """Check a survey's coverage, or a fit's draws."""
     if path.suffix == ".nc":
@@ -161,7 +164,7 @@ def fit(
     out: Annotated[Path, typer.Option("--out", "-o", help="Fit to write, .nc.")] = Path("fit.nc"),
     model: ModelOption = "items",
     strict: StrictOption = False,
-    encoding: EncodingOption = "utf-8",
+    encoding: EncodingOption = None,
     draws: DrawsOption = None,
     tune: TuneOption = None,
     chains: ChainsOption = None,
@@ -172,12 +175,14 @@ def fit(
     from bayes_coprod.diagnostics.sampling import check_fit
     from bayes_coprod.inference.fit import save_fit
     from bayes_coprod.inference.sample import fit_model
+    from bayes_coprod.model.spec import load_model
     from bayes_coprod.survey.read import read_survey
 
     _check_targets(out)
+    spec = load_model(model)
     read = read_survey(survey, codebook, encoding=encoding)
-    data = _completed(read, impute, seed)
-    fitted = fit_model(model, data, draws=draws, tune=tune, chains=chains, random_seed=seed)
+    data = _completed(read, impute, _drivers(spec), seed)
+    fitted = fit_model(spec, data, draws=draws, tune=tune, chains=chains, random_seed=seed)
     findings = check_fit(fitted)
     typer.echo(repr(fitted))
     typer.echo(repr(findings))
@@ -231,8 +236,8 @@ def _run(
     spec = load_model(model)
     _check_targets(out, save)
     typer.echo(repr(survey))
-    drivers = None if spec.drivers == "all" else [] if spec.drivers == "none" else spec.drivers
-    data = _completed(survey, impute, sampler.get("random_seed"))
+    drivers = _drivers(spec)
+    data = _completed(survey, impute, drivers, sampler.get("random_seed"))
     typer.echo(repr(check_survey(survey, drivers)))
     # what was filled in is judged with the fit
     coverage = check_survey(data if isinstance(data, Survey) else data[0], drivers)
@@ -247,15 +252,21 @@ def _run(
     _exit_if_failed(Findings([*coverage, *sampling]), strict)
 
 
+def _drivers(spec: ModelSpec) -> Sequence[str] | None:
+    """Names of a model's drivers; None for all of the codebook."""
+    return None if spec.drivers == "all" else () if spec.drivers == "none" else spec.drivers
+
+
 def _completed(
-    survey: Survey, m: int | None, random_seed: int | None
+    survey: Survey, m: int | None, drivers: Sequence[str] | None, random_seed: int | None
 ) -> Survey | tuple[Survey, ...]:
     """The survey as it is, or completed copies of it."""
     from bayes_coprod.survey.impute import DEFAULT_SEED, impute
 
     if m is None:
         return survey
-    return impute(survey, m=m, random_seed=DEFAULT_SEED if random_seed is None else random_seed)
+    seed = DEFAULT_SEED if random_seed is None else random_seed
+    return impute(survey, m=m, drivers=drivers, random_seed=seed)
 
 
 def _check_targets(*paths: Path | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 
 import arviz_stats as azs
@@ -13,7 +12,9 @@ from bayes_coprod import names
 from bayes_coprod.diagnostics.worst import extreme
 from bayes_coprod.finding import Finding, Status
 from bayes_coprod.inference.fit import Fit
+from bayes_coprod.model.completed import read_imputed
 from bayes_coprod.survey.coverage import DRIVER_MISSING_FAIL
+from bayes_coprod.survey.read import Imputed
 
 INTERVAL_CHANGE = 0.10
 """By how much an interval's width may change if all was imputed again, as a share (SD). Reports
@@ -37,10 +38,11 @@ def check_imputation(fit: Fit) -> list[Finding]:
     -------
     list of Finding
         ``imputed drivers``, where the survey says which they are: the share that was filled in
-        (``warn`` above 20 %). ``imputation``, on the quantity with the largest fraction of missing
-        information: it warns where an interval's width would change by more than a tenth if all
-        was imputed again, by the quadratic rule :math:`m \ge 1 + \tfrac12 (\lambda / 0.1)^2` [1]_,
-        and fails beyond a half [2]_. One completed data set by itself knows no spread: ``unknown``.
+        (``warn`` above 20 % of citizens, or above a half of a country's). ``imputation``, on the
+        quantity with the largest fraction of missing information: it warns where an interval's
+        width would change by more than a tenth if all was imputed again, by the quadratic rule
+        :math:`m \ge 1 + \tfrac12 (\lambda / 0.1)^2` [1]_, and fails beyond a half [2]_. One
+        completed data set by itself knows no spread: ``unknown``.
 
     References
     ----------
@@ -50,11 +52,11 @@ def check_imputation(fit: Fit) -> list[Finding]:
     """
     parts = fit.parts
     # a fit may be nothing but draws
-    shares = {} if fit.design is None else json.loads(fit.design.attrs.get("imputed", "{}"))
-    found = [_check_shares(shares)] if shares else []
+    imputed = {} if fit.design is None else read_imputed(fit.design)
+    found = [_check_shares(imputed)] if imputed else []
     if len(parts) > 1:
         return [*found, _check_spread([part.posterior for part in parts])]
-    if shares:
+    if imputed:
         found.append(
             _unknown(
                 "",
@@ -65,18 +67,26 @@ def check_imputation(fit: Fit) -> list[Finding]:
     return found
 
 
-def _check_shares(shares: Mapping[str, float]) -> Finding:
-    most_first = sorted(shares.items(), key=lambda each: -each[1])
-    name, largest = most_first[0]
-    much = largest > DRIVER_MISSING_FAIL
-    said = ", ".join(f"{driver} {share:.1%}" for driver, share in most_first)
+def _check_shares(imputed: Mapping[str, Imputed]) -> Finding:
+    """Judge the driver that was filled in most, among all citizens or in a country."""
+    most_first = sorted(imputed.items(), key=lambda each: -each[1].share)
+    name, most = most_first[0]
+    where, value, limit = name, most.share, DRIVER_MISSING_FAIL
+    in_country, there = max(most_first, key=lambda each: each[1].share_there)
+    if value <= limit and there.share_there > MOSTLY_IMPUTED:
+        where, value, limit = f"{in_country}, {there.country}", there.share_there, MOSTLY_IMPUTED
+    said = ", ".join(
+        f"{driver} {of.share:.1%} (in {of.country} {of.share_there:.1%})"
+        for driver, of in most_first
+    )
+    much = value > limit
     return Finding(
         "imputed drivers",
         "warn" if much else "pass",
-        name,
-        largest,
-        DRIVER_MISSING_FAIL,
-        f"Values were filled in for these shares of citizens: {said}.",
+        where,
+        value,
+        limit,
+        f"Values were filled in for these shares of citizens, with the country where most: {said}.",
         "Fit the complete cases too, and report both." if much else "",
     )
 

@@ -21,7 +21,7 @@ from bayes_coprod.inference.fit import Fit, spec_of_part
 from bayes_coprod.inference.pilot import fit_pilot
 from bayes_coprod.inference.pooled import pool_fits
 from bayes_coprod.model.build import build_model, named_quantities
-from bayes_coprod.model.completed import imputed_shares, make_completed_design
+from bayes_coprod.model.completed import make_completed_design, write_imputed
 from bayes_coprod.model.design import make_design
 from bayes_coprod.model.pilot import pilot_dataset
 from bayes_coprod.model.spec import Gradient, ModelSpec, Sampler, load_model, override_sampler
@@ -119,7 +119,7 @@ def fit_model(
     if isinstance(survey, Survey):
         design = make_design(survey, spec)
         if survey.imputed:  # one of several completed data sets, fitted by itself
-            design.attrs["imputed"] = imputed_shares(survey, design)
+            design.attrs["imputed"] = write_imputed(survey, design)
         return _fit_design(spec, survey.codebook, design, shown)
     design = make_completed_design(survey, spec)
     parts = [

@@ -14,7 +14,7 @@ from bayes_coprod.errors import SurveyError, make_error
 from bayes_coprod.model.coding import chosen_drivers, driver_of_columns
 from bayes_coprod.model.design import make_design
 from bayes_coprod.model.spec import ModelSpec
-from bayes_coprod.survey.read import Survey
+from bayes_coprod.survey.read import Imputed, Survey
 
 
 def make_completed_design(surveys: Sequence[Survey], spec: ModelSpec) -> xr.Dataset:
@@ -32,8 +32,8 @@ def make_completed_design(surveys: Sequence[Survey], spec: ModelSpec) -> xr.Data
     xarray.Dataset
         As :func:`make_design` of one, with ``x`` (imputation, citizen, coefficient); imputations
         are counted from 1. ``column_mean`` and ``column_sd`` are over all data sets together, so
-        that coefficients have one unit. The attribute ``imputed`` holds the share filled in of
-        each driver, as JSON.
+        that coefficients have one unit. The attribute ``imputed`` holds how much of each driver
+        was filled in, for :func:`read_imputed`.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def make_completed_design(surveys: Sequence[Survey], spec: ModelSpec) -> xr.Data
     per_sd = [driver.kind in ("numeric", "ordered") for driver in driver_of_columns(drivers)]
     mean = raw.mean(axis=(0, 1))
     sd = np.where(per_sd, raw.std(axis=(0, 1)), 1.0)
-    origin, command = _calls(surveys)
+    origin, command = _calls(surveys, {driver.name for driver in drivers})
     design = first.assign(
         x=((names.IMPUTATION, names.CITIZEN, names.COEFFICIENT), (raw - mean) / sd),
         column_mean=(names.COEFFICIENT, mean),
@@ -63,15 +63,21 @@ def make_completed_design(surveys: Sequence[Survey], spec: ModelSpec) -> xr.Data
     return design.assign_coords({names.IMPUTATION: np.arange(1, len(surveys) + 1)}).assign_attrs(
         origin=origin,
         command=command,
-        imputed=imputed_shares(surveys[0], first),
+        imputed=write_imputed(surveys[0], first),
         digest=hashlib.sha256("".join(d.attrs["digest"] for d in designs).encode()).hexdigest(),
     )
 
 
-def imputed_shares(survey: Survey, design: xr.Dataset) -> str:
-    """Share of citizens of whom each driver of a design was filled in, as JSON."""
+def write_imputed(survey: Survey, design: xr.Dataset) -> str:
+    """How much of each driver of a design was filled in, as JSON."""
     used = {driver.name for driver in chosen_drivers(design, survey.codebook.drivers)}
-    return json.dumps({name: share for name, share in survey.imputed.items() if name in used})
+    return json.dumps({name: of for name, of in survey.imputed.items() if name in used})
+
+
+def read_imputed(design: xr.Dataset) -> dict[str, Imputed]:
+    """How much of each driver of a design was filled in; empty where the survey says nothing."""
+    written = json.loads(design.attrs.get("imputed", "{}"))
+    return {name: Imputed(*of) for name, of in written.items()}
 
 
 def _check_same(surveys: Sequence[Survey]) -> None:
@@ -132,11 +138,12 @@ def _refusal(problem: str, remedy: str) -> SurveyError:
     return make_error(SurveyError, "fit_model", problem, remedy=remedy)
 
 
-def _calls(surveys: Sequence[Survey]) -> tuple[str, str]:
+def _calls(surveys: Sequence[Survey], drivers: set[str]) -> tuple[str, str]:
     """The call that gives all data sets, and the command that reads and completes the survey."""
     origins = [survey.origin for survey in surveys]
     whole, n = origins[0].removesuffix("[0]"), len(origins)
     # all that one call of impute gave, in their order
     if f", m={n}, " in whole and origins == [f"{whole}[{k}]" for k in range(n)]:
-        return whole, surveys[0].command
+        # the command fills in the model's drivers only, and others would help to predict them
+        return whole, surveys[0].command if drivers >= surveys[0].imputed.keys() else ""
     return f"[{', '.join(f'bc.{origin}' for origin in origins)}]", ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from importlib.metadata import version
 
@@ -12,6 +11,7 @@ import tomlkit
 
 from bayes_coprod import names
 from bayes_coprod.inference.fit import Fit
+from bayes_coprod.model.completed import read_imputed
 from bayes_coprod.model.design import outcome_dim
 from bayes_coprod.model.priors import quantile
 from bayes_coprod.model.spec import spec_content
@@ -21,6 +21,7 @@ from bayes_coprod.report.data import Block, Code, Formula, Interval, Paragraph, 
 from bayes_coprod.report.intervals import IntervalChoice, forms_of
 from bayes_coprod.survey.codebook import codebook_content
 from bayes_coprod.survey.coverage import FEW_CITIZENS
+from bayes_coprod.wording import capital, listed
 
 FEW_COUNTRIES = 10
 
@@ -70,7 +71,7 @@ def data_section(fit: Fit) -> Section:
         Table(
             name="citizens",
             caption="Citizens by country.",
-            header=("Country", *(words.capital(str(c)) for c in people.columns)),
+            header=("Country", *(capital(str(c)) for c in people.columns)),
             rows=tuple(
                 (str(country), *(f"{int(n):,}" for n in row))
                 for country, row in (
@@ -85,7 +86,7 @@ def data_section(fit: Fit) -> Section:
     if few:
         blocks.append(
             Paragraph(
-                f"{words.listed(few)}: fewer than {FEW_CITIZENS} citizens; estimates there lean "
+                f"{listed(few)}: fewer than {FEW_CITIZENS} citizens; estimates there lean "
                 "on the other countries."
             )
         )
@@ -98,9 +99,9 @@ def _filled_in(fit: Fit) -> str:
     if names.IMPUTATION not in fit.design.dims:
         return ""
     n = fit.design.sizes[names.IMPUTATION]
-    shares = json.loads(fit.design.attrs["imputed"])
-    each = [f"{fit.codebook.driver(name).label} ({share:.1%})" for name, share in shares.items()]
-    which = f": {words.listed(each)}" if each else ""
+    imputed = read_imputed(fit.design)
+    each = [f"{fit.codebook.driver(name).label} ({of.share:.1%})" for name, of in imputed.items()]
+    which = f": {listed(each)}" if each else ""
     return (
         f" Missing drivers were filled in {words.count(n)} times, each time as they might have "
         f"been, and results rest on all {words.count(n)}{which}."
@@ -190,7 +191,7 @@ def _items_formulas(fit: Fit) -> list[Block]:
             r"\boldsymbol{\theta}_i \sim N(\boldsymbol{\mu}_i, \Sigma)"
             if len(forms) == 2
             else r"\theta_i \sim N(\mu_i, \sigma^2)",
-            f"The citizen's propensity to {words.listed(forms)} co-production.{pair} Propensities "
+            f"The citizen's propensity to {listed(forms)} co-production.{pair} Propensities "
             "are integrated out while sampling.",
         ),
     ]
@@ -206,7 +207,7 @@ def _pooling_formulas(fit: Fit) -> list[Block]:
         varying = () if varies == "none" else varies
         labels = ["the level", *(fit.codebook.driver(name).label for name in varying)]
         verb = "vary" if varying else "varies"
-        which = f" Only {words.listed(labels)} {verb} by country; for the other drivers d is 0."
+        which = f" Only {listed(labels)} {verb} by country; for the other drivers d is 0."
     split = Formula(
         r"b_{cfp} = \beta_{fp} + d_{cfp}, \quad \sum_c d_{cfp} = 0",
         f"beta is the mean over these {n} countries, d a country's deviation from it.{which}",
@@ -237,7 +238,7 @@ def _outcome_units(fit: Fit) -> str:
         f"{sd:.1f} points for {name}"
         for name, sd in zip(fit.design[dim].values, fit.design["outcome_sd"].values, strict=True)
     ]
-    return f"Priors are in SDs of the outcome: one SD is {words.listed(units)}."
+    return f"Priors are in SDs of the outcome: one SD is {listed(units)}."
 
 
 def _priors_table(fit: Fit, prob: float) -> Table:
@@ -300,7 +301,7 @@ def _integrated(fit: Fit) -> str:
 def limits_section(fit: Fit) -> Section:
     """Say what the results cannot carry."""
     n = len(fit.countries)
-    few = f"{words.capital(words.count(n))} countries are few. " if n < FEW_COUNTRIES else ""
+    few = f"{capital(words.count(n))} countries are few. " if n < FEW_COUNTRIES else ""
     rough = (
         " How much countries differ is known only roughly; the prior on it matters."
         if n < FEW_COUNTRIES and fit.spec.pooling == "partial"

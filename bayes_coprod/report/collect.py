@@ -49,6 +49,7 @@ from bayes_coprod.report.intervals import (
     rows_of,
 )
 from bayes_coprod.report.items import items_section
+from bayes_coprod.wording import capital, listed
 
 _RANKS_SHOWN = 10
 """With more countries a table of all ranks is wider than a page."""
@@ -139,7 +140,7 @@ def _headline(
         ]
         return (
             f"{countries} the gap, {first} minus {second} co-production, averages "
-            f"{words.listed(by_sector)}; in brackets the {choice.short}."
+            f"{listed(by_sector)}; in brackets the {choice.short}."
         )
     means = choice.intervals(country_mean(levels))
     after = words.decimals(means)
@@ -147,7 +148,7 @@ def _headline(
     if gulf is None:
         return (
             f"{countries} the index averages "
-            + words.listed(
+            + listed(
                 [
                     f"{words.number(mean.mean, after)} points for {outcome} "
                     f"({words.span(mean, after)})"
@@ -199,7 +200,7 @@ def _countries_section(
     if silent:
         blocks.append(
             Paragraph(
-                f"Nobody in the fit has an index of {words.listed(silent)}: what is said of it "
+                f"Nobody in the fit has an index of {listed(silent)}: what is said of it "
                 "comes from the other countries and the drivers alone."
             )
         )
@@ -250,7 +251,7 @@ def _levels_table(fit: Fit, choice: IntervalChoice, levels: xr.DataArray) -> Tab
         name="levels",
         caption=f"Expected index of a country's citizens, points of 100 ({choice.words}; "
         f"{levels.attrs['uncertainty']}).",
-        header=("Country", *(words.capital(outcome) for outcome in outcomes)),
+        header=("Country", *(capital(outcome) for outcome in outcomes)),
         rows=tuple(rows),
         csv=summary.to_csv(),
     )
@@ -266,7 +267,7 @@ def _by_country_table(
     return Table(
         name=name,
         caption=f"{caption}, points of 100 ({choice.words}).",
-        header=(*(words.capital(str(dim)) for dim in labels), "Points", "Probability above 0"),
+        header=(*(capital(str(dim)) for dim in labels), "Points", "Probability above 0"),
         rows=tuple(
             (
                 *((label,) if isinstance(label, str) else label),

@@ -20,6 +20,7 @@ from bayes_coprod.report.about import prior_interval
 from bayes_coprod.report.data import Block, DriverFigure, DriverRow, Paragraph, Section, Table
 from bayes_coprod.report.intervals import DRAWS, IntervalChoice, forms_of, rows_of
 from bayes_coprod.report.items import collect_curves
+from bayes_coprod.wording import capital
 
 
 def drivers_section(fit: Fit, choice: IntervalChoice) -> Section:
@@ -60,7 +61,7 @@ def _effects_table(fit: Fit, choice: IntervalChoice, of: xr.Dataset) -> Table:
     return Table(
         name="drivers",
         caption=f"Points that go with each driver, mean over the countries ({choice.words}).",
-        header=("Driver", "Difference", *(words.capital(outcome) for outcome in outcomes)),
+        header=("Driver", "Difference", *(capital(outcome) for outcome in outcomes)),
         rows=tuple(
             (label, per, *(words.estimate(i, after) for i in intervals[d * n : (d + 1) * n]))
             for d, (label, per) in enumerate(_labels(effects))
@@ -90,8 +91,8 @@ def _driver_contrast_table(fit: Fit, choice: IntervalChoice, of: xr.Dataset) -> 
         header=(
             "Driver",
             "Difference",
-            *(words.capital(str(dim)) for dim in order),
-            f"{words.capital(second)} minus {first}",
+            *(capital(str(dim)) for dim in order),
+            f"{capital(second)} minus {first}",
             f"Probability that {second} is higher",
         ),
         rows=tuple(
@@ -125,7 +126,7 @@ def _spread_table(fit: Fit, choice: IntervalChoice) -> Table:
         caption=f"How much the associations differ between the {len(fit.countries)} countries: "
         f"SD of the coefficients, in {unit} per SD or step of the driver "
         f"({choice.words}; prior: median and equal-tailed interval).",
-        header=("Driver", *(words.capital(outcome) for outcome in outcomes), "Prior"),
+        header=("Driver", *(capital(outcome) for outcome in outcomes), "Prior"),
         rows=tuple(
             (
                 fit.codebook.driver(str(driver)).label,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from math import floor, log10
 from statistics import median
 
@@ -57,18 +57,6 @@ def probability(value: float) -> str:
 def count(n: int) -> str:
     """Write a small count as a word."""
     return _NUMBERS[n] if n < len(_NUMBERS) else f"{n:,}"
-
-
-def listed(items: Sequence[str]) -> str:
-    """Join items as a sentence does."""
-    if len(items) < 2:
-        return "".join(items)
-    return f"{', '.join(items[:-1])} and {items[-1]}"
-
-
-def capital(text: str) -> str:
-    """Begin a sentence."""
-    return text[:1].upper() + text[1:]
 
 
 def unbroken(text: str) -> str:

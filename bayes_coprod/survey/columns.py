@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -133,3 +135,39 @@ def distinct_codes(column: Column, place: str) -> tuple[np.ndarray, pd.Index]:
             remedy="Give each cell one text or number.",
         ) from cause
     return positions, pd.Index(distinct)
+
+
+def require_file(path: Path) -> None:
+    """Refuse what is no file."""
+    if path.is_dir():
+        raise make_error(SurveyError, "read_survey", f"{path} is a folder, and no file")
+    if not path.exists():
+        raise make_error(SurveyError, "read_survey", f"there is no file {path}")
+
+
+@contextmanager
+def readable(path: Path, kind: str, unreadable: tuple[type[Exception], ...]) -> Iterator[None]:
+    """Say in words what a library says in the way of `unreadable` of a file of some kind."""
+    try:
+        yield
+    except unreadable as cause:
+        raise make_error(
+            SurveyError,
+            path.name,
+            f"the file cannot be read as {kind} ({cause})",
+            remedy="It may be truncated, or not be what its name says.",
+        ) from cause
+
+
+def require_columns(wanted: Sequence[str], columns: Sequence[str], place: str) -> None:
+    """Refuse what lacks a column, or has two of its name."""
+    for name in wanted:
+        if columns.count(name) != 1:
+            problem = "stands there twice" if name in columns else "is not in the data"
+            raise make_error(
+                SurveyError,
+                place,
+                f"the column {name!r} {problem}",
+                value=name,
+                available=columns,
+            )

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from bayes_coprod import names
-from bayes_coprod.errors import SurveyError, make_error
 from bayes_coprod.finding import Finding, Findings
 from bayes_coprod.survey.harmonisation.check import check_harmonisation
-from bayes_coprod.survey.read import Survey, check_is_survey
+from bayes_coprod.survey.read import Survey, check_is_survey, choose_drivers
 from bayes_coprod.survey.weights import check_weights
+from bayes_coprod.wording import listed
 
 FEW_CITIZENS = 100
 DRIVER_MISSING_WARN, DRIVER_MISSING_FAIL = 0.05, 0.20
@@ -50,17 +50,7 @@ def check_survey(survey: Survey, drivers: Sequence[str] | None = None) -> Findin
         If `survey` is none, or `drivers` names one that the codebook lacks.
     """
     check_is_survey(survey, "check_survey")
-    known = [driver.name for driver in survey.codebook.drivers]
-    for name in drivers or ():
-        if name not in known:
-            raise make_error(
-                SurveyError,
-                "check_survey",
-                f"unknown driver {name!r}",
-                value=name,
-                available=known,
-            )
-    chosen = known if drivers is None else list(drivers)
+    chosen = choose_drivers(survey, drivers, "check_survey")
     return Findings(
         [
             *_check_citizens(survey),
@@ -129,7 +119,7 @@ def _check_items(survey: Survey) -> Iterator[Finding]:
                 item.name,
                 float(len(never_asked)),
                 0.0,
-                f"Nobody answered it in {_listed(never_asked)}.",
+                f"Nobody answered it in {listed(never_asked)}.",
                 "There its level comes from the model alone; compare countries with care.",
             )
         for country, share in shares.items():
@@ -166,7 +156,7 @@ def _check_categories(survey: Survey, name: str) -> Iterator[Finding]:
             name,
             float(len(nobody)),
             0.0,
-            f"Nobody chose {_listed(nobody)}.",
+            f"Nobody chose {listed(nobody)}.",
             "Check the spelling in the codebook, or drop the category.",
         )
 
@@ -202,8 +192,12 @@ def _check_drivers(survey: Survey, chosen: list[str]) -> Iterator[Finding]:
 
 
 def _imputed(survey: Survey, chosen: Sequence[str]) -> str:
-    shares = [f"{n} of {s:.1%} of citizens" for n, s in survey.imputed.items() if n in chosen]
-    return f", with what was filled in: {_listed(shares)}" if shares else ""
+    shares = [
+        f"{name} of {of.share:.1%} of citizens"
+        for name, of in survey.imputed.items()
+        if name in chosen
+    ]
+    return f", with what was filled in: {listed(shares)}" if shares else ""
 
 
 def _check_complete(survey: Survey, chosen: list[str]) -> Iterator[Finding]:
@@ -254,7 +248,3 @@ def _check_ids(survey: Survey) -> Iterator[Finding]:
         )
     else:
         yield Finding("citizen ids", "pass", "", 0.0, 0.0, "Every id stands once.")
-
-
-def _listed(names_: Sequence[str]) -> str:
-    return names_[0] if len(names_) == 1 else f"{', '.join(names_[:-1])} and {names_[-1]}"

@@ -14,7 +14,7 @@ import pyarrow as pa
 from pyarrow import csv as pa_csv
 
 from bayes_coprod.errors import SurveyError, make_error
-from bayes_coprod.survey.columns import Column, Table
+from bayes_coprod.survey.columns import Column, Table, readable, require_file
 
 NOBODY, ONE_ROW = "there are no citizens", "The file needs one row a citizen."
 
@@ -38,37 +38,30 @@ def open_csv(path: Path, encoding: str) -> Table:
     # the same as UTF-8, but a byte order mark is no part of the first name
     is_utf8 = encoding.lower().replace("_", "-") in ("utf-8", "utf8")
     codec = "utf-8-sig" if is_utf8 else encoding
-    with _readable(path, encoding):
+    require_file(path)
+    with _decoded(path, encoding):
         columns, options = _read_header(path, codec)
 
     def read(wanted: Sequence[str]) -> list[Column]:
-        with _readable(path, encoding):
+        with _decoded(path, encoding):
             return _read_cells(path, codec, columns, options, wanted)
 
     return Table(path.name, tuple(columns), read)
 
 
 @contextmanager
-def _readable(path: Path, encoding: str) -> Iterator[None]:
-    """Say in words what stands in the way of reading a file."""
-    try:
-        yield
-    except FileNotFoundError as cause:
-        raise make_error(SurveyError, "read_survey", f"there is no file {path}") from cause
-    except UnicodeDecodeError as cause:
-        raise make_error(
-            SurveyError,
-            path.name,
-            f"byte {cause.start} is not {encoding} text",
-            remedy="Give the file's encoding, for example encoding='latin-1' or 'cp1252'.",
-        ) from cause
-    except _UNREADABLE as cause:
-        raise make_error(
-            SurveyError,
-            path.name,
-            f"the file cannot be read as CSV ({cause})",
-            remedy="It may be truncated, or not be what its name says.",
-        ) from cause
+def _decoded(path: Path, encoding: str) -> Iterator[None]:
+    """Say in words which byte is no text, and whatever else stands in the way of reading a file."""
+    with readable(path, "CSV", _UNREADABLE):
+        try:
+            yield
+        except UnicodeDecodeError as cause:
+            raise make_error(
+                SurveyError,
+                path.name,
+                f"byte {cause.start} is not {encoding} text",
+                remedy="Give the file's encoding, for example encoding='latin-1' or 'cp1252'.",
+            ) from cause
 
 
 def _read_header(path: Path, encoding: str) -> tuple[list[str], dict[str, dict[str, Any]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral
 
@@ -13,7 +13,7 @@ import pandas as pd
 from bayes_coprod import names
 from bayes_coprod.errors import CoprodError, SpecError, SurveyError, make_error
 from bayes_coprod.survey.entries import Driver
-from bayes_coprod.survey.read import Survey, check_is_survey
+from bayes_coprod.survey.read import Imputed, Survey, check_is_survey, choose_drivers
 
 DEFAULT_SEED, _DEFAULT_ITERATIONS = 2008, 5
 _LEAST = 2
@@ -45,6 +45,7 @@ def impute(
     survey: Survey,
     *,
     m: int = 5,
+    drivers: Sequence[str] | None = None,
     iterations: int = _DEFAULT_ITERATIONS,
     random_seed: int = DEFAULT_SEED,
 ) -> tuple[Survey, ...]:
@@ -56,6 +57,9 @@ def impute(
         With gaps in its drivers.
     m : int
         Completed data sets, 2 or more; ``check_fit`` says whether they were enough.
+    drivers : sequence of str, optional
+        Those to fill in, such as the drivers that a model uses; all of the codebook otherwise.
+        The others keep their gaps, and help to predict where they are known.
     iterations : int
         How often each driver is filled in anew from the others.
     random_seed : int
@@ -64,15 +68,16 @@ def impute(
     Returns
     -------
     tuple of Survey
-        `m` completed surveys for :func:`fit_model`, with the share filled in of each driver in
-        ``imputed``. Values that were given stay, and those filled in are values that somebody
+        `m` completed surveys for :func:`fit_model`; ``imputed`` says how much of each driver was
+        filled in. Values that were given stay, and those filled in are values that somebody
         gave. Items stay as they are: the models need no answer to each.
 
     Raises
     ------
     SurveyError
-        If no driver is missing, nobody has a driver, all have the same, or nobody in a country
-        has it, since nothing there says what it would be.
+        If no driver is missing, nobody has a driver, all have the same, nobody in a country has
+        it, since nothing there says what it would be, or `drivers` names one that the codebook
+        lacks.
     SpecError
         If `m`, `iterations` or `random_seed` is out of range.
     CoprodError
@@ -91,13 +96,15 @@ def impute(
     .. [2] Wilson (2024), miceforest 6, https://github.com/AnotherSamWilson/miceforest.
     """
     _check_arguments(survey, m, iterations, random_seed)
-    gaps = _gaps(survey)
+    gaps = _gaps(survey, choose_drivers(survey, drivers, "impute"))
     _require_miceforest()
     filled = [
         _complete(survey, gaps, iterations, np.random.RandomState(np.random.MT19937(seed)))
         for seed in np.random.SeedSequence(random_seed).spawn(m)
     ]
     asked = f"m={m}, random_seed={random_seed}"
+    if drivers is not None:
+        asked += f", drivers={list(drivers)}"
     if iterations != _DEFAULT_ITERATIONS:
         asked += f", iterations={iterations}"
     # the command has no word for iterations
@@ -105,13 +112,14 @@ def impute(
     command = f"{survey.command} --impute {m}"
     if random_seed != DEFAULT_SEED:
         command += f" --seed {random_seed}"
+    imputed = {driver.name: _share(survey, missing) for driver, missing in gaps}
     return tuple(
         replace(
             survey,
             data=data,
             origin=f"impute(bc.{survey.origin}, {asked})[{k}]",
             command=command if in_shell else "",
-            imputed={driver.name: float(missing.mean()) for driver, missing in gaps},
+            imputed=imputed,
         )
         for k, data in enumerate(filled)
     )
@@ -138,13 +146,13 @@ def _check_arguments(survey: object, m: object, iterations: object, random_seed:
             )
 
 
-def _gaps(survey: Survey) -> _Gaps:
-    """Find the gaps and refuse those that nothing could fill."""
+def _gaps(survey: Survey, drivers: Sequence[str]) -> _Gaps:
+    """Find the drivers' gaps and refuse those that nothing could fill."""
     data = survey.data
     gaps: _Gaps = []
     for driver in survey.codebook.drivers:
         missing = data[driver.name].isna().to_numpy()
-        if not missing.any():
+        if driver.name not in drivers or not missing.any():
             continue
         place = f"impute, driver {driver.name!r}"
         n_values = data[driver.name].nunique()
@@ -160,7 +168,8 @@ def _gaps(survey: Survey) -> _Gaps:
                 SurveyError,
                 place,
                 f"nobody in {', '.join(never)} has a value, so nothing says what it is there",
-                remedy="Leave the driver out of the codebook, or leave out the country.",
+                remedy="Name the drivers to fill in, drivers=[...], without it; or leave it out of "
+                "the codebook, or leave out the country.",
             )
         gaps.append((driver, missing))
     if not gaps:
@@ -171,6 +180,12 @@ def _gaps(survey: Survey) -> _Gaps:
             remedy="Fit the survey as it is.",
         )
     return sorted(gaps, key=lambda gap: int(gap[1].sum()))
+
+
+def _share(survey: Survey, missing: np.ndarray) -> Imputed:
+    by_country = pd.Series(missing).groupby(survey.data[names.COUNTRY].to_numpy(), observed=True)
+    there = by_country.mean()
+    return Imputed(float(missing.mean()), str(there.idxmax()), float(there.max()))
 
 
 def _require_miceforest() -> None:

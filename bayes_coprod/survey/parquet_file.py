@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +10,7 @@ import pyarrow as pa
 from pyarrow import dataset, parquet
 
 from bayes_coprod.errors import SurveyError, make_error
-from bayes_coprod.survey.columns import Column, Table
+from bayes_coprod.survey.columns import Column, Table, readable, require_columns
 
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, OverflowError, NotImplementedError)
 """What pyarrow says of a file that is truncated, damaged, something else, or beyond pandas."""
@@ -36,14 +35,14 @@ def open_parquet(path: Path) -> Table:
         If there is no such file, or one cannot be read as parquet.
     """
     files = _files(path)
-    with _readable(path):
+    with readable(path, "parquet", _UNREADABLE):
         parts = [_open_part(file, path) for file in files]
     columns = dict.fromkeys(name for part in parts for name in part.schema.names)
 
     def read(wanted: Sequence[str]) -> list[Column]:
-        with _readable(path):
+        with readable(path, "parquet", _UNREADABLE):
             for file, part in zip(files, parts, strict=True):
-                _require_once(wanted, part.schema.names, str(file.relative_to(path.parent)))
+                require_columns(wanted, part.schema.names, str(file.relative_to(path.parent)))
             # each file by its own types: what is 1 here and 1.0 there is matched as it is written
             frames = [
                 part.to_table(columns=list(wanted)).to_pandas(
@@ -90,31 +89,3 @@ def _files(path: Path) -> list[Path]:
             remedy="Give a file, or a folder of .parquet files.",
         )
     return [path / file for file in files]
-
-
-def _require_once(wanted: Sequence[str], columns: Sequence[str], place: str) -> None:
-    for name in wanted:
-        if columns.count(name) != 1:
-            problem = "stands there twice" if name in columns else "is not in this file"
-            raise make_error(
-                SurveyError,
-                place,
-                f"the column {name!r} {problem}",
-                value=name,
-                available=columns,
-                remedy="Every file of a folder needs the columns that the codebook names.",
-            )
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """Say in words what stands in the way of reading a file."""
-    try:
-        yield
-    except _UNREADABLE as cause:
-        raise make_error(
-            SurveyError,
-            path.name,
-            f"it cannot be read as parquet ({cause})",
-            remedy="It may be truncated, or not be what its name says.",
-        ) from cause

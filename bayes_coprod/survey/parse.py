@@ -224,64 +224,81 @@ def check_codebook(codebook: Codebook) -> None:
         raise make_error(
             CodebookError, place, "there is no item", remedy="Add a table [items.NAME]."
         )
-    entries = codebook.entries
+    _check_names(codebook)
+    _check_columns(codebook)
+    _check_country_labels(codebook)
+    _check_groups(codebook)
+    _check_missing(codebook)
+
+
+def _check_names(codebook: Codebook) -> None:
     seen: set[str] = set()
-    for entry in entries:
+    for entry in codebook.entries:
         if entry.name in names.RESERVED or entry.name in seen:
             why = "is the package's own" if entry.name in names.RESERVED else "stands twice"
             raise make_error(
                 CodebookError,
-                place,
+                codebook.place,
                 f"the name {entry.name!r} {why}",
                 remedy="Choose another and give `column` if the file calls it so.",
             )
         seen.add(entry.name)
-    columns = [entry.column for entry in entries] + [
-        column
-        for column in (codebook.country, codebook.citizen, codebook.weight)
-        if column is not None
-    ]
+
+
+def _check_columns(codebook: Codebook) -> None:
+    own = (codebook.country, codebook.citizen, codebook.weight)
+    columns = [entry.column for entry in codebook.entries]
+    columns += [column for column in own if column is not None]
     for column in columns:
         if columns.count(column) > 1:
             raise make_error(
                 CodebookError,
-                place,
+                codebook.place,
                 f"the column {column!r} is used {columns.count(column)} times",
                 remedy="Each column of the file has one meaning.",
             )
+
+
+def _check_country_labels(codebook: Codebook) -> None:
     labels = list(codebook.country_labels.values())
     for label in labels:
         if labels.count(label) > 1:
             raise make_error(
                 CodebookError,
-                f"{place} [country]",
+                f"{codebook.place} [country]",
                 f"{labels.count(label)} labels are {label!r}",
                 remedy="Each country has one value in the file; recode the file to merge two.",
             )
+
+
+def _check_groups(codebook: Codebook) -> None:
     for form in codebook.forms:
         if not any(item.form == form for item in codebook.items):
             raise make_error(
                 CodebookError,
-                place,
+                codebook.place,
                 f"no item has the form {form!r}",
                 remedy="Drop the form from [survey] forms, or give it items.",
             )
-    if codebook.sectors and any(item.sector is None for item in codebook.items):
-        item = next(item for item in codebook.items if item.sector is None)
+    without = [item.name for item in codebook.items if item.sector is None]
+    if codebook.sectors and without:
         raise make_error(
             CodebookError,
-            place,
-            f"item {item.name!r} has no sector while others have one",
+            codebook.place,
+            f"item {without[0]!r} has no sector while others have one",
             available=codebook.sectors,
             remedy="Give every item a sector, or none.",
         )
-    for entry in entries:
+
+
+def _check_missing(codebook: Codebook) -> None:
+    for entry in codebook.entries:
         answers = [*entry.categories, *getattr(entry, "yes", ()), *getattr(entry, "no", ())]
         for value in (*codebook.missing, *entry.missing):
             if any(is_ambiguous(value, answer) for answer in answers):
                 raise make_error(
                     CodebookError,
-                    place,
+                    codebook.place,
                     f"{value!r} is both an answer to {entry.name!r} and a missing value",
                     remedy="Take it out of one of the two lists.",
                 )

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 from narwhals.typing import IntoDataFrame
@@ -16,15 +16,34 @@ from narwhals.typing import IntoDataFrame
 from bayes_coprod import names
 from bayes_coprod.errors import SurveyError, make_error
 from bayes_coprod.survey.codebook import load_codebook
+from bayes_coprod.survey.columns import require_columns
 from bayes_coprod.survey.csv_file import NOBODY, ONE_ROW
 from bayes_coprod.survey.entries import Codebook
 from bayes_coprod.survey.match import match_columns
 from bayes_coprod.survey.overview import make_overview
 from bayes_coprod.survey.parse import check_codebook
-from bayes_coprod.survey.sources import DEFAULT_ENCODING, open_table, require_columns
+from bayes_coprod.survey.sources import open_table
 
 if TYPE_CHECKING:
     import xarray as xr
+
+
+class Imputed(NamedTuple):
+    """How much of a driver was filled in.
+
+    Parameters
+    ----------
+    share : float
+        Of all citizens, 0 to 1.
+    country : str
+        Where the share is largest.
+    share_there : float
+        Of that country's citizens, 0 to 1.
+    """
+
+    share: float
+    country: str
+    share_there: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +64,8 @@ class Survey:
         The command, and its arguments, that reads it from the shell; empty if none does.
     truth : xarray.Dataset or None
         Of a simulated survey: the parameters it was drawn from, named as in a posterior.
-    imputed : mapping of str to float
-        Driver to the share of citizens whose value was filled in; empty if none was.
+    imputed : mapping of str to Imputed
+        Driver to how much of it was filled in; empty if nothing was.
     """
 
     codebook: Codebook
@@ -54,7 +73,7 @@ class Survey:
     origin: str
     command: str = ""
     truth: xr.Dataset | None = None
-    imputed: Mapping[str, float] = field(default_factory=dict)
+    imputed: Mapping[str, Imputed] = field(default_factory=dict)
 
     @property
     def countries(self) -> tuple[str, ...]:
@@ -84,11 +103,8 @@ class Survey:
         """What was asked, a line each."""
         book = self.codebook
         by_form = [f"{sum(i.form == form for i in book.items)} {form}" for form in book.forms]
-        drivers = [
-            driver.name
-            + (f" ({self.imputed[driver.name]:.1%} imputed)" if driver.name in self.imputed else "")
-            for driver in book.drivers
-        ]
+        filled_in = {name: f" ({of.share:.1%} imputed)" for name, of in self.imputed.items()}
+        drivers = [driver.name + filled_in.get(driver.name, "") for driver in book.drivers]
         return [
             f"{len(book.items)} items: {', '.join(by_form)}",
             f"{len(drivers)} drivers: {', '.join(drivers)}",
@@ -129,7 +145,7 @@ def read_survey(
     source: str | os.PathLike[str] | IntoDataFrame,
     codebook: str | os.PathLike[str] | Mapping[str, Any] | Codebook,
     *,
-    encoding: str = DEFAULT_ENCODING,
+    encoding: str | None = None,
 ) -> Survey:
     """Read a survey file or dataframe with its codebook.
 
@@ -142,8 +158,8 @@ def read_survey(
     codebook : str, path, mapping or Codebook
         As for :func:`load_codebook`. Of a file with value labels its categories mean labels or
         codes, whichever the file has; what could be both is refused.
-    encoding : str
-        Of a file that does not say it itself.
+    encoding : str, optional
+        Of the file's text; UTF-8, or what an SPSS or Stata file says of itself, unless given.
 
     Returns
     -------
@@ -164,13 +180,13 @@ def read_survey(
     An empty cell is missing by itself, and so is what an SPSS or Stata file declares to be: values
     and ranges, ``.a`` to ``.z``. Whatever else means no answer stands in the codebook. A day is
     written as ``2008-05-31``. The number in messages is that of the row below the header, counted
-    from 1, and through the files of a folder in the order of their names.
+    from 1 without empty lines, and through the files of a folder in the order of their names.
     """
     book = load_codebook(codebook)
     table = open_table(source, encoding)
     book = _without_absent(book, table.columns)
     wanted = _wanted_columns(book)
-    require_columns(wanted, table)
+    require_columns(wanted, table.columns, table.place)
     check_codebook(book)
     columns = table.read(wanted)
     if not len(columns[0].cells):
@@ -192,13 +208,26 @@ def check_is_survey(survey: object, place: str) -> None:
         )
 
 
-def _calls(source: object, encoding: str) -> tuple[str, str]:
+def choose_drivers(survey: Survey, drivers: Sequence[str] | None, place: str) -> list[str]:
+    """Names of the drivers that are asked for, all where none are; refuse unknown ones."""
+    known = [driver.name for driver in survey.codebook.drivers]
+    if drivers is None:
+        return known
+    for name in [drivers] if isinstance(drivers, str) else drivers:
+        if name not in known:
+            raise make_error(
+                SurveyError, place, f"unknown driver {name!r}", value=name, available=known
+            )
+    return [drivers] if isinstance(drivers, str) else list(drivers)
+
+
+def _calls(source: object, encoding: str | None) -> tuple[str, str]:
     """The call, and the command, that read the survey again."""
     if not isinstance(source, str | os.PathLike):
         return "read_survey(frame, codebook='codebook.toml')", ""
     name = Path(source).name
-    in_python = "" if encoding == DEFAULT_ENCODING else f", encoding={encoding!r}"
-    in_shell = "" if encoding == DEFAULT_ENCODING else f" --encoding {encoding}"
+    in_python = "" if encoding is None else f", encoding={encoding!r}"
+    in_shell = "" if encoding is None else f" --encoding {encoding}"
     return (
         f"read_survey({name!r}, codebook='codebook.toml'{in_python})",
         f"run {shlex.quote(name)} --codebook codebook.toml{in_shell}",

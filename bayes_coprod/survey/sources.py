@@ -16,18 +16,17 @@ from bayes_coprod.survey.csv_file import open_csv
 from bayes_coprod.survey.parquet_file import open_parquet
 from bayes_coprod.survey.stat_file import STATA, open_stat_file
 
-DEFAULT_ENCODING = "utf-8"
 FORMATS = (".csv", ".csv.gz", ".sav", ".zsav", STATA, ".parquet")
 
 
-def open_table(source: str | os.PathLike[str] | IntoDataFrame, encoding: str) -> Table:
+def open_table(source: str | os.PathLike[str] | IntoDataFrame, encoding: str | None) -> Table:
     """Open a file, a folder of parquet files, or a dataframe.
 
     Parameters
     ----------
     source : str, path or dataframe
-    encoding : str
-        Of text; the default leaves it to files that say it themselves.
+    encoding : str or None
+        Of the file's text; ``None``: UTF-8, or what the file says of itself.
 
     Returns
     -------
@@ -43,11 +42,11 @@ def open_table(source: str | os.PathLike[str] | IntoDataFrame, encoding: str) ->
     path = Path(source)
     name, ending = path.name.lower(), path.suffix.lower()
     if name.endswith((".csv", ".csv.gz")):
-        return open_csv(path, encoding)
+        return open_csv(path, encoding or "utf-8")
     if ending == ".parquet" or path.is_dir():
         return open_parquet(path)
     if ending in (".sav", ".zsav", STATA):
-        return open_stat_file(path, None if encoding == DEFAULT_ENCODING else encoding)
+        return open_stat_file(path, encoding)
     raise make_error(
         SurveyError,
         "read_survey",
@@ -55,20 +54,6 @@ def open_table(source: str | os.PathLike[str] | IntoDataFrame, encoding: str) ->
         available=[*FORMATS, "a folder of .parquet files", "any dataframe"],
         remedy="Save it as one of these, or read it into a dataframe first.",
     )
-
-
-def require_columns(wanted: Sequence[str], table: Table) -> None:
-    """Refuse a table that lacks a column, or has two of its name."""
-    for name in wanted:
-        if table.columns.count(name) != 1:
-            problem = "is not in the data" if name not in table.columns else "stands there twice"
-            raise make_error(
-                SurveyError,
-                table.place,
-                f"the codebook's column {name!r} {problem}",
-                value=name,
-                available=table.columns,
-            )
 
 
 def _open_frame(source: IntoDataFrame) -> Table:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pandas as pd
 import pyreadstat
 
 from bayes_coprod.errors import SurveyError, make_error
-from bayes_coprod.survey.columns import Column, Table
+from bayes_coprod.survey.columns import Column, Table, readable, require_file
 
 STATA = ".dta"
 
@@ -54,8 +53,7 @@ def open_stat_file(path: Path, encoding: str | None) -> Table:
     SurveyError
         If it cannot be read.
     """
-    if not path.is_file():
-        raise make_error(SurveyError, "read_survey", f"there is no file {path}")
+    require_file(path)
     if path.suffix.lower() == STATA:
         _require_end(path)
     else:
@@ -125,8 +123,9 @@ def _probe(path: Path, encoding: str | None) -> None:
 
 
 def _read(path: Path, encoding: str | None, **options: Any) -> tuple[pd.DataFrame, Any]:
-    reader = pyreadstat.read_dta if path.suffix.lower() == STATA else pyreadstat.read_sav
-    with _readable(path):
+    is_stata = path.suffix.lower() == STATA
+    reader = pyreadstat.read_dta if is_stata else pyreadstat.read_sav
+    with readable(path, "Stata data" if is_stata else "SPSS data", _UNREADABLE):
         return reader(str(path), encoding=encoding, user_missing=True, **options)
 
 
@@ -150,18 +149,3 @@ def _column(name: str, cells: pd.Series, meta: Any, is_stata: bool) -> Column:
         missing=tuple(ranges),
         measure=meta.variable_measure.get(name, ""),
     )
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """Say in words what stands in the way of reading a file."""
-    try:
-        yield
-    except _UNREADABLE as cause:
-        kind = "Stata" if path.suffix.lower() == STATA else "SPSS"
-        raise make_error(
-            SurveyError,
-            path.name,
-            f"the file cannot be read as {kind} data ({cause})",
-            remedy="It may be truncated, be in another encoding, or not be what its name says.",
-        ) from cause

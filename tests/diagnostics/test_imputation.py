@@ -1,3 +1,4 @@
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -144,10 +145,20 @@ def test_an_ordinary_fit_has_no_such_finding(rng):
 @pytest.mark.parametrize(("share", "status"), [(0.19, "pass"), (0.21, "warn")])
 def test_shares_that_were_filled_in_are_said(rng, share, status):
     part = make_part(rng, 0.0)
-    fit = pooled([part, part], imputed=f'{{"age": 0.04, "trust": {share}}}')
+    written = {"age": (0.04, "Austria", 0.06), "trust": (share, "Belgium", 0.49)}
+    fit = pooled([part, part], imputed=json.dumps(written))
     found = found_in(fit, "imputed drivers")
     assert (found.status, found.where, found.value) == (status, "trust", share)
-    assert f"trust {share:.1%}, age 4.0%" in found.message
+    said = f"trust {share:.1%} (in Belgium 49.0%), age 4.0% (in Austria 6.0%)."
+    assert found.message.endswith(said)
+
+
+def test_a_country_that_was_mostly_filled_in_is_named(rng):
+    part = make_part(rng, 0.0)
+    written = {"age": (0.04, "Austria", 0.51), "trust": (0.1, "Belgium", 0.2)}
+    found = found_in(pooled([part, part], imputed=json.dumps(written)), "imputed drivers")
+    assert (found.status, found.where, found.value) == ("warn", "age, Austria", 0.51)
+    assert found.limit == 0.5
 
 
 def test_chains_are_judged_within_their_data_set_and_the_worst_is_named(rng):

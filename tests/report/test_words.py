@@ -115,23 +115,3 @@ def test_a_probability_is_never_0_or_1(value, text):
 )
 def test_small_counts_are_words(n, text):
     assert words.count(n) == text
-
-
-@pytest.mark.parametrize(
-    ("items", "text"),
-    [
-        ([], ""),
-        (["Austria"], "Austria"),
-        (["Austria", "Belgium"], "Austria and Belgium"),
-        (["Austria", "Belgium", "Cyprus"], "Austria, Belgium and Cyprus"),
-    ],
-)
-def test_lists_read_as_a_sentence(items, text):
-    assert words.listed(items) == text
-
-
-@pytest.mark.parametrize(
-    ("text", "begun"), [("without a driver", "Without a driver"), ("", ""), ("UK", "UK")]
-)
-def test_only_the_first_letter_becomes_a_capital(text, begun):
-    assert words.capital(text) == begun

@@ -8,7 +8,7 @@ import pytest
 
 from bayes_coprod.errors import SurveyError
 from bayes_coprod.survey.coverage import answered_share, check_survey
-from bayes_coprod.survey.read import read_survey
+from bayes_coprod.survey.read import Imputed, read_survey
 
 PER_COUNTRY = 100
 
@@ -310,7 +310,7 @@ def test_what_complete_cases_cost_is_said_of_each_country(small_frame, small_boo
 
 
 def test_what_was_filled_in_is_said(small):
-    completed = replace(small, imputed={"age": 0.25})
+    completed = replace(small, imputed={"age": Imputed(0.25, "Cyprus", 0.3)})
     assert (
         "all of them, with what was filled in: age of 25.0% of citizens."
         in only(completed, "driver coverage").message

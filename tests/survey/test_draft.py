@@ -552,7 +552,7 @@ def test_without_a_country_there_is_a_mark_to_fill_in(tmp_path):
     content = tomllib.loads(text)
     assert content["country"] == {"column": "NAME OF THE COLUMN"}
     assert "# guess: no column looks like a country." in text
-    with pytest.raises(SurveyError, match="the codebook's column 'NAME OF THE COLUMN' is not in"):
+    with pytest.raises(SurveyError, match="the column 'NAME OF THE COLUMN' is not in"):
         read_survey(tmp_path / "s.csv", content)
 
 

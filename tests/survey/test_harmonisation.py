@@ -15,9 +15,9 @@ from bayes_coprod.survey.harmonisation.shares import (
     ordinary_distance,
     shares_apart,
 )
-from bayes_coprod.survey.harmonisation.signs import write_per_cent
 from bayes_coprod.survey.read import read_survey
 from bayes_coprod.survey.simulate import five_nations
+from bayes_coprod.wording import per_cent
 
 REVERSED = {"never": "often", "often": "never"}
 EDUCATION = Driver("education", "education", "Education", "categorical", ("low", "mid", "high"))
@@ -328,7 +328,7 @@ def test_text_from_the_data_goes_in_as_it_is(five):
     [(0, "0 %"), (0.004, "under 1 %"), (0.2, "20 %"), (0.997, "over 99 %"), (1, "100 %")],
 )
 def test_per_cent(share, written):
-    assert write_per_cent(share) == written
+    assert per_cent(share) == written
 
 
 # By hand

@@ -53,8 +53,12 @@ def test_gaps_are_filled_with_values_that_somebody_gave_and_nothing_else_changes
             assert set(after) <= set(before[given])
         others = [name for name in gappy.data.columns if name not in DRIVERS]
         pd.testing.assert_frame_equal(survey.data[others], gappy.data[others])
-        shares = {driver: gappy.data[driver].isna().mean() for driver in DRIVERS}
-        assert survey.imputed == pytest.approx(shares)
+        for driver in DRIVERS:
+            missing = gappy.data[driver].isna()
+            by_country = missing.groupby(gappy.data["country"], observed=True).mean()
+            share, country, there = survey.imputed[driver]
+            assert share == pytest.approx(missing.mean())
+            assert (country, there) == (by_country.idxmax(), pytest.approx(by_country.max()))
 
 
 def test_the_given_survey_stays_as_it_was(gappy):
@@ -221,6 +225,9 @@ def test_the_calls_that_give_it_again(small):
     assert other.origin.endswith("m=2, random_seed=1, iterations=1)[0]")
     assert other.command == ""  # no command gives these
     assert impute(replace(survey, command="demo"), m=2)[0].command == ""
+    (chosen, _) = impute(survey, m=2, drivers=["female"])
+    assert chosen.origin == f"{call[:-1]}, drivers=['female'])[0]"
+    assert_equal(chosen, one)
 
 
 def test_nothing_to_impute_is_said(small):
@@ -261,9 +268,22 @@ def test_a_driver_that_is_the_same_for_all_is_refused(gappy, with_data):
 
 def test_a_driver_that_a_country_was_not_asked_is_refused(gappy, with_data):
     trust = gappy.data["trust"].mask(gappy.data["country"] == "Belgium")
-    message = "driver 'trust': nobody in Belgium has a value.*or leave out the country"
+    message = "driver 'trust': nobody in Belgium has a value.*drivers=.*or leave out the country"
     with pytest.raises(SurveyError, match=message):
         impute(with_data(trust=trust))
+
+
+def test_drivers_that_are_not_asked_for_keep_their_gaps(gappy, with_data):
+    trust = gappy.data["trust"].mask(gappy.data["country"] == "Belgium")
+    survey = with_data(trust=trust)
+    for one in impute(survey, m=2, iterations=1, drivers=["age", "female"]):
+        assert one.data[["age", "female"]].notna().all(axis=None)
+        assert set(one.imputed) == {"age", "female"}
+        pd.testing.assert_frame_equal(
+            one.data[["school", "trust"]], survey.data[["school", "trust"]]
+        )
+    with pytest.raises(SurveyError, match="impute: unknown driver 'rage'.*Available: .*age"):
+        impute(survey, drivers=["rage"])
 
 
 def test_without_miceforest_the_extra_is_named(gappy, monkeypatch):

@@ -87,7 +87,7 @@ def test_files_of_a_folder_may_write_numbers_differently(content, typed, folder)
 
 def test_a_file_that_lacks_a_column_is_refused_not_filled(content, typed, folder):
     typed[2:].drop(columns="q1").to_parquet(folder / "part-1.parquet")
-    with refused("survey/part-1.parquet: the column 'q1' is not in this file."):
+    with refused("survey/part-1.parquet: the column 'q1' is not in the data."):
         read_survey(folder, content)
 
 
@@ -125,7 +125,7 @@ def test_a_truncated_file_is_refused(content, typed, tmp_path, kept):
     typed.to_parquet(tmp_path / "s.parquet")
     whole = (tmp_path / "s.parquet").read_bytes()
     (tmp_path / "s.parquet").write_bytes(whole[:kept])
-    with refused("s.parquet: it cannot be read as parquet"):
+    with refused("s.parquet: the file cannot be read as parquet"):
         read_survey(tmp_path / "s.parquet", content)
 
 
@@ -183,5 +183,5 @@ def test_a_file_without_any_item_of_a_form_is_refused(content, frame):
 
 
 def test_without_the_key_a_column_is_required(content, frame):
-    with refused("the codebook's column 'q2' is not in the data."):
+    with refused("the column 'q2' is not in the data."):
         read_survey(frame.drop(columns="q2"), content)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from bayes_coprod.errors import CodebookError, SurveyError
-from bayes_coprod.survey.read import Survey, read_survey
+from bayes_coprod.survey.read import Imputed, Survey, read_survey
 
 
 def refused(message):
@@ -442,7 +442,7 @@ def test_a_binary_file_without_lines_is_refused(content, tmp_path):
 
 def test_a_folder_is_no_file(content, tmp_path):
     (tmp_path / "s.csv").mkdir()
-    with refused("s.csv: the file cannot be read as CSV ([Errno 21] Is a directory"):
+    with refused("s.csv is a folder, and no file"):
         read_survey(tmp_path / "s.csv", content)
 
 
@@ -501,7 +501,7 @@ def test_a_name_in_the_header_may_hold_a_line_end(content, frame, tmp_path):
 @pytest.mark.parametrize("column", ["id", "land", "w", "q1", "age"])
 def test_a_column_that_is_not_there_is_refused_with_the_nearest(content, frame, tmp_path, column):
     frame = frame.rename(columns={column: f"{column}_"})
-    problem = f"the codebook's column {column!r} is not in the data. Did you mean '{column}_'?"
+    problem = f"the column {column!r} is not in the data. Did you mean '{column}_'?"
     with refused(f"read_survey: {problem}"):
         read_survey(frame, content)
     with refused(f"s.csv: {problem}"):
@@ -510,7 +510,7 @@ def test_a_column_that_is_not_there_is_refused_with_the_nearest(content, frame, 
 
 def test_a_column_that_stands_twice_is_refused(content, frame, tmp_path):
     text = frame.rename(columns={"nobody_asked": "q1"}).to_csv(index=False)
-    with refused("s.csv: the codebook's column 'q1' stands there twice."):
+    with refused("s.csv: the column 'q1' stands there twice."):
         read_survey(to_file(tmp_path / "s.csv", text), content)
 
 
@@ -664,7 +664,7 @@ def test_repr_counts_citizens_items_and_drivers(content, frame):
 
 
 def test_repr_says_what_was_imputed(content, frame):
-    survey = replace(read_survey(frame, content), imputed={"age": 0.2})
+    survey = replace(read_survey(frame, content), imputed={"age": Imputed(0.2, "Norway", 0.3)})
     assert "4 drivers: efficacy, age (20.0% imputed), woman" in repr(survey)
     assert "age (20.0% imputed)" in survey._repr_html_()
 

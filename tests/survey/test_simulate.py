@@ -228,7 +228,7 @@ def test_missing_that_names_nothing_is_refused_with_the_nearest():
 
 
 def test_citizens_that_do_not_fit_the_codebook_are_refused():
-    with pytest.raises(SurveyError, match="the codebook's column 'age' is not in the data"):
+    with pytest.raises(SurveyError, match="the column 'age' is not in the data"):
         simulate_survey(tiny_truth(), tiny_citizens(8).drop(columns="age"), CODEBOOK)
 
 

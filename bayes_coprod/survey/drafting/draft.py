@@ -26,11 +26,11 @@ from bayes_coprod.survey.drafting.guess import Categories, LeftOut, Numbers, gue
 from bayes_coprod.survey.drafting.profile import Profile, profile_columns
 from bayes_coprod.survey.drafting.roles import find_country, find_roles
 from bayes_coprod.survey.drafting.text import Draft, write_draft
-from bayes_coprod.survey.sources import DEFAULT_ENCODING, open_table
+from bayes_coprod.survey.sources import open_table
 
 
 def draft_codebook(
-    source: str | os.PathLike[str] | IntoDataFrame, *, encoding: str = DEFAULT_ENCODING
+    source: str | os.PathLike[str] | IntoDataFrame, *, encoding: str | None = None
 ) -> str:
     """Draft a codebook from the labels and the values of a file.
 
@@ -38,8 +38,8 @@ def draft_codebook(
     ----------
     source : str, path or dataframe
         As for :func:`read_survey`. SPSS and Stata files say most; without labels more is guessed.
-    encoding : str
-        Of a file that does not say it itself.
+    encoding : str, optional
+        Of the file's text; UTF-8, or what an SPSS or Stata file says of itself, unless given.
 
     Returns
     -------
@@ -137,13 +137,13 @@ def _sort_entries(
     return batteries, [make_driver(shape, taken) for shape in rest]
 
 
-def _calls(source: object, encoding: str) -> tuple[str, str, tuple[str, ...]]:
+def _calls(source: object, encoding: str | None) -> tuple[str, str, tuple[str, ...]]:
     """The survey's name, where it comes from, and what to do next."""
     if not isinstance(source, str | os.PathLike):
         read = 'survey = bc.read_survey(frame, "codebook.toml")'
         return "Survey", "a dataframe", (read, "bc.check_survey(survey)")
     path = Path(source)
-    options = "" if encoding == DEFAULT_ENCODING else f" --encoding {encoding}"
+    options = "" if encoding is None else f" --encoding {encoding}"
     rest = f"{shlex.quote(path.name)} --codebook codebook.toml{options}"
     stem = path.name.removesuffix(".gz").removesuffix(path.with_suffix("").suffix)
     return (

@@ -17,8 +17,9 @@ from bayes_coprod.survey.harmonisation.shares import (
     mirror_gain,
     ordinary_distance,
 )
-from bayes_coprod.survey.harmonisation.signs import Entry, Sign, write_elsewhere, write_per_cent
+from bayes_coprod.survey.harmonisation.signs import Entry, Sign, write_elsewhere
 from bayes_coprod.survey.read import Survey
+from bayes_coprod.wording import per_cent
 
 type Look = Callable[[int, Sequence[int]], Sign | None]
 """A country and those it is among to the sign it shows."""
@@ -214,6 +215,6 @@ def _nothing_found(counted: Iterable[_Counted], n_numeric: int) -> Finding:
         most.distance,
         most.limit,
         f"{which} look coded alike. Furthest off is ‘{most.entry.label}’ in {country}: "
-        f"{write_per_cent(most.distance)} of respondents would have to answer otherwise to be like "
-        f"the other countries; {write_per_cent(most.limit)} are allowed.",
+        f"{per_cent(most.distance)} of respondents would have to answer otherwise to be like "
+        f"the other countries; {per_cent(most.limit)} are allowed.",
     )

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from bayes_coprod.survey.entries import Driver
-from bayes_coprod.survey.harmonisation.signs import Sign, write_per_cent
+from bayes_coprod.survey.harmonisation.signs import Sign
+from bayes_coprod.wording import per_cent
 
 MOST = 0.5
 """A country stands out from more than this part of the others; from all would ask too much where
@@ -89,7 +90,7 @@ def _find_constant(at: _Values) -> Sign | None:
     rest = min(float((other != value).mean()) for other in at.other_values)
     if share < MOST_ALIKE or rest < REST_ALIKE:
         return None
-    own = f"{at.name} is {value:.6g}{at.unit} for {write_per_cent(share)} of respondents"
+    own = f"{at.name} is {value:.6g}{at.unit} for {per_cent(share)} of respondents"
     seen = f"{own} there, and lies {at.spans[1]}."
     remedy = "Check whether it was asked there, and whether a code for no answer was taken for one."
     fact = f"{own}, and lies {at.spans[1]}"

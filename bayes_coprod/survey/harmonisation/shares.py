@@ -22,8 +22,8 @@ from bayes_coprod.survey.harmonisation.signs import (
     Sign,
     write_answer,
     write_levels,
-    write_per_cent,
 )
+from bayes_coprod.wording import capital, per_cent
 
 DIFFERENT = 0.15
 """Distance beyond chance: a difference in level of half a logit, which countries of one survey
@@ -179,7 +179,7 @@ def _find_reversed(at: Comparison) -> Sign | None:
     k = _furthest(at)
     how = "swapped" if len(at.share) == 2 else "in reverse order"
     # the share that reading the codes the other way would give
-    seen = f"{_seen(at, k)} {_capital(how)} it would be {write_per_cent(at.share[::-1][k])}."
+    seen = f"{_seen(at, k)} {capital(how)} it would be {per_cent(at.share[::-1][k])}."
     remedy = f"Check whether the values stand {how} in that country's file, and recode them there."
     return Sign("warn", at.distance, limit, at.distance, seen, remedy, _fact(at, [k]))
 
@@ -210,14 +210,14 @@ def _find_absent(at: Comparison) -> Sign | None:
     if not missed:
         return None
     missed.sort()
-    share, answer = write_per_cent(at.mean[missed].sum()), write_answer(at.entry, missed)
+    share, answer = per_cent(at.mean[missed].sum()), write_answer(at.entry, missed)
     seen = (
-        f"{_capital(answer)} for nobody there, against {share} {at.elsewhere}; even as rare as in "
+        f"{capital(answer)} for nobody there, against {share} {at.elsewhere}; even as rare as in "
         f"the lowest quarter of them, {expected.max():.0f} respondents would have it."
     )
     if at.distance > at.recoded_limit:
         most = int(np.argmax(at.share - at.mean))
-        own, other = write_per_cent(at.share[most]), write_per_cent(at.mean[most])
+        own, other = per_cent(at.share[most]), per_cent(at.mean[most])
         seen += f" ‘{write_levels(at.entry)[most]}’ has {own} there and {other} elsewhere."
     remedy = (
         "Check whether that country's questionnaire offered the category, and whether its file "
@@ -276,19 +276,15 @@ def _furthest(at: Comparison) -> int:
 
 
 def _against(at: Comparison, levels: Sequence[int]) -> str:
-    own, other = write_per_cent(at.share[levels].sum()), write_per_cent(at.mean[levels].sum())
+    own, other = per_cent(at.share[levels].sum()), per_cent(at.mean[levels].sum())
     return f"{own} there, against {other} {at.elsewhere}"
 
 
 def _seen(at: Comparison, k: int) -> str:
-    return f"{_capital(write_answer(at.entry, [k]))} for {_against(at, [k])}."
+    return f"{capital(write_answer(at.entry, [k]))} for {_against(at, [k])}."
 
 
 def _fact(at: Comparison, levels: Sequence[int]) -> str:
-    own, other = write_per_cent(at.share[levels].sum()), write_per_cent(at.mean[levels].sum())
+    own, other = per_cent(at.share[levels].sum()), per_cent(at.mean[levels].sum())
     answer = write_answer(at.entry, levels)
     return f"{answer} for {own} of respondents, against {other} {at.elsewhere}"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

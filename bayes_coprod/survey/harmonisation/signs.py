@@ -40,15 +40,6 @@ class Sign:
     fact: str
 
 
-def write_per_cent(share: float) -> str:
-    """Write a share, 0 to 1, in whole per cent; one that is not quite none or all as such."""
-    if 0 < share < 0.005:
-        return "under 1 %"
-    if 0.995 <= share < 1:
-        return "over 99 %"
-    return f"{100 * share:.0f} %"
-
-
 def write_levels(entry: Entry) -> tuple[str, ...]:
     """What an entry's categories are called in the file; no and yes of a binary driver."""
     if isinstance(entry, Driver) and entry.kind == "binary":
