@@ -38,7 +38,7 @@ _TREES = {
     "force_row_wise": True,
     "verbosity": -1,
 }
-"""Settings of LightGBM. miceforest's own, a random forest, weaken associations more."""
+"""Settings of LightGBM: many small steps by trees of four leaves."""
 
 
 def impute(

@@ -34,10 +34,10 @@ since two things speak for it."""
 ORDINARY, ORDINARY_RECODED = 2.5, 2.0
 """Times the median distance of two other countries, which the distance beyond chance exceeds
 besides. In the Global Brain Health Survey, whose 14 countries recruited each in its own way, one
-comparison in 182 does."""
+comparison in 182 does (`benchmarks/harmonisation.py`)."""
 FEW_DIFFERENT, FEW_RECODED = 0.35, 0.25
 """The first two limits with fewer than three other countries, from which nothing is learnt of
-how far countries lie apart; in real surveys one pair in ten lies further apart than 0.35."""
+how far countries lie apart; in that survey one pair in nine lies further apart than 0.35."""
 EXPLAINED = 1 / 3
 """Part of the distance that another order of the categories may leave."""
 CHANCE = 3.0
@@ -48,10 +48,10 @@ ABSENT_EXPECTED = 10.0
 """Citizens whom a category should have had, were it as rare as in the lowest quarter of the
 other countries: nobody then is no chance, exp(-10), nor with samples clustered twofold."""
 TIMES = 3.0
-"""How many times as common as elsewhere a category stands out, if also
+"""How many times as common as elsewhere a category stands out, if beyond chance it is also
 :data:`BEYOND_ALL` times as common as where it is commonest."""
 BEYOND_ALL = 1.5
-TIMES_SHARE = 0.15
+TIMES_SHARE = 0.05
 """Rarer categories vary by such factors without any fault. Only drivers are looked at: an item's
 lowest category is several times as common where the level is lower, which is what is studied."""
 RAREST = 0.01
@@ -248,7 +248,9 @@ def _find_multiplied(at: Comparison) -> Sign | None:
     surely = at.share - CHANCE * np.sqrt(at.share * (1 - at.share) / n)
     most = at.other_shares.max(axis=0)
     mean = np.maximum(at.mean, RAREST)
-    stands_out = (at.share >= TIMES_SHARE) & (surely > TIMES * mean) & (surely > BEYOND_ALL * most)
+    stands_out = (
+        (at.share >= TIMES_SHARE) & (at.share > TIMES * mean) & (surely > BEYOND_ALL * most)
+    )
     if not stands_out.any():
         return None
     times = np.where(stands_out, at.share / mean, 0.0)
