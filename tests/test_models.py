@@ -11,8 +11,9 @@ from pytensor.graph.replace import clone_replace
 from scipy.special import expit
 
 from bayes_coprod.model.build import build_model
-from bayes_coprod.model.design import make_design, outcome_dim
+from bayes_coprod.model.design import make_design
 from bayes_coprod.model.item_layout import item_layout, n_coordinates
+from bayes_coprod.model.outcomes import outcome_dim
 from bayes_coprod.model.pilot import Pilot
 from bayes_coprod.model.priors import draw
 from bayes_coprod.model.quadrature import Nodes

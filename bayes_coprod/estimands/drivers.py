@@ -30,7 +30,7 @@ from bayes_coprod.estimands.population import (
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.inference.pooled import by_part
 from bayes_coprod.model.coding import chosen_drivers, coefficient_labels, level_contrasts
-from bayes_coprod.model.design import outcome_dim
+from bayes_coprod.model.outcomes import outcome_dim
 from bayes_coprod.model.response import ResponseScale
 from bayes_coprod.survey.entries import Driver
 

@@ -21,8 +21,8 @@ from bayes_coprod.estimands.population import (
 )
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.inference.pooled import by_part
-from bayes_coprod.model.design import outcome_dim
 from bayes_coprod.model.index import expected_indices
+from bayes_coprod.model.outcomes import outcome_dim
 from bayes_coprod.model.response import Population, Response, ResponseScale
 
 UNITS = {

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import pytensor
 import pytensor.tensor as pt
 import xarray as xr
-from scipy.linalg import LinAlgError, block_diag, cho_factor, cho_solve, cholesky
-from scipy.optimize import minimize
+from pytensor.tensor import TensorVariable
+from scipy.linalg import LinAlgError
 
 from bayes_coprod import names
+from bayes_coprod.inference.mode import (
+    Coordinates,
+    Objective,
+    compile_objective,
+    find_information,
+    find_mode,
+)
 from bayes_coprod.model.item_layout import item_layout, n_coordinates, which_vary
 from bayes_coprod.model.items import (
     integrand,
@@ -24,7 +29,6 @@ from bayes_coprod.model.modes import AT_ONCE
 from bayes_coprod.model.pilot import Evidence, Pilot, Whitening
 from bayes_coprod.model.quadrature import Nodes, finer, place_nodes
 from bayes_coprod.model.spec import ModelSpec
-from bayes_coprod.model.varying import back_in_place
 from bayes_coprod.survey.entries import Driver
 
 _PRIOR_SD = 4.0
@@ -37,33 +41,8 @@ _AT_MOST_OPEN = 1.0
 """SD of a citizen's expected propensity that windows bear, in logits."""
 _NEGLIGIBLE = 0.03
 """Variance of deviations that nodes need not resolve, in SDs of its estimate."""
-_STEP = 1e-4
-"""In differences of the gradient."""
 _TOLERANCES = (1e-5, 1e-10)
 """Relative change of the density at which the search for its mode ends, once and again."""
-_NOWHERE = 1e15
-"""Stands for an infinite negative log density: the line search takes a smaller step."""
-
-
-@dataclass(frozen=True)
-class _Coordinates:
-    """Where a country's coefficients and the common coordinates lie in the pilot's vector."""
-
-    n_countries: int
-    varies: np.ndarray  # (coefficient,)
-    n_rest: int
-
-    @property
-    def n_own(self) -> int:
-        return int(self.varies.sum())
-
-    @property
-    def n_common(self) -> int:
-        return int((~self.varies).sum()) + self.n_rest
-
-    @property
-    def size(self) -> int:
-        return self.n_countries * self.n_own + self.n_common
 
 
 @dataclass(frozen=True)
@@ -89,7 +68,7 @@ class _Extremes:
 
 
 def fit_item_pilot(spec: ModelSpec, design: xr.Dataset, drivers: tuple[Driver, ...]) -> Pilot:
-    r"""Find mode and information of the model without pooling, and the nodes for its integral.
+    """Find mode and information of the model without pooling, and the nodes for its integral.
 
     Parameters
     ----------
@@ -106,13 +85,7 @@ def fit_item_pilot(spec: ModelSpec, design: xr.Dataset, drivers: tuple[Driver, .
 
     Notes
     -----
-    Each country has coefficients of its own under unit-scale priors. Its block of the information
-    matrix couples with other countries through the common coordinates s alone,
-
-    .. math:: \begin{pmatrix} A_c & B_c \\ B_c' & S \end{pmatrix}, \qquad
-        \operatorname{Var}(s) = \Bigl(S - \sum_c B_c' A_c^{-1} B_c\Bigr)^{-1},
-
-    so one pair of gradients gives a column of every country's block.
+    Each country has coefficients of its own under unit-scale priors; see :mod:`.mode`.
     """
     coordinates = _coordinates(spec, design, drivers)
     nodes = _wide_nodes(design)
@@ -120,18 +93,12 @@ def fit_item_pilot(spec: ModelSpec, design: xr.Dataset, drivers: tuple[Driver, .
     # nodes for the whole population first, and close by once it is known where citizens lie
     for tolerance in _TOLERANCES:
         gradient_at = _compile(spec, design, coordinates, nodes)
-        found = minimize(
-            gradient_at, at, jac=True, method="L-BFGS-B",
-            options={"maxiter": 2000, "maxcor": 30, "ftol": tolerance},
-        )  # fmt: skip
-        if found.fun < _NOWHERE:
-            at = found.x
+        at, found = find_mode(gradient_at, at, tolerance)
         nodes = _place(spec, design, coordinates, at, nodes)
-    found_mode = found.success and found.fun < _NOWHERE
-    problem = "" if found_mode else "The pilot found no mode."
+    problem = "" if found else "The pilot found no mode."
     gradient_at = _compile(spec, design, coordinates, nodes)
     try:
-        evidence, whitening = _information(gradient_at, at, coordinates)
+        evidence, whitening = find_information(gradient_at, at, coordinates)
     except LinAlgError:
         return Pilot(nodes=nodes, problem="The pilot's information matrix is not positive.")
     extremes = _extremes(spec, design, coordinates, gradient_at, at, evidence, whitening)
@@ -141,9 +108,9 @@ def fit_item_pilot(spec: ModelSpec, design: xr.Dataset, drivers: tuple[Driver, .
     return Pilot(None, whitening if spec.pooling == "complete" else None, nodes, problem)
 
 
-def _coordinates(spec: ModelSpec, design: xr.Dataset, drivers: tuple[Driver, ...]) -> _Coordinates:
+def _coordinates(spec: ModelSpec, design: xr.Dataset, drivers: tuple[Driver, ...]) -> Coordinates:
     varies = which_vary(spec, design, drivers)
-    return _Coordinates(design.sizes[names.COUNTRY], varies, n_coordinates(design)[-1])
+    return Coordinates(design.sizes[names.COUNTRY], varies, n_coordinates(design)[-1])
 
 
 def _wide_nodes(design: xr.Dataset) -> Nodes:
@@ -152,7 +119,7 @@ def _wide_nodes(design: xr.Dataset) -> Nodes:
     return Nodes(np.zeros(shape), np.full(shape, 0.5), (36,) * shape[1])
 
 
-def _start(design: xr.Dataset, coordinates: _Coordinates) -> np.ndarray:
+def _start(design: xr.Dataset, coordinates: Coordinates) -> np.ndarray:
     """Thresholds from the items' shares of the lowest category, all else at its prior's middle."""
     layout = item_layout(design)
     answer = design["answer"].values
@@ -163,56 +130,35 @@ def _start(design: xr.Dataset, coordinates: _Coordinates) -> np.ndarray:
     effects = np.zeros((layout.n_forms, n_columns))
     effects[:, 0] = level
     coefficients = np.r_[effects.ravel(), layout.contrasts @ first]
-    return np.r_[
-        np.tile(coefficients[coordinates.varies], coordinates.n_countries),
-        coefficients[~coordinates.varies],
-        np.zeros(coordinates.n_rest),
-    ]
-
-
-def _graph(
-    spec: ModelSpec, design: xr.Dataset, coordinates: _Coordinates, at: pt.TensorVariable
-) -> tuple[dict[str, pt.TensorVariable], pt.TensorVariable]:
-    """Stated parameters at the pilot's vector, and its log prior."""
-    n_own = coordinates.n_countries * coordinates.n_own
-    own = at[:n_own].reshape((coordinates.n_countries, coordinates.n_own))
-    n_fixed = coordinates.n_common - coordinates.n_rest
-    fixed, rest = at[n_own : n_own + n_fixed], at[n_own + n_fixed :]
-    varies = coordinates.varies
-    b = pt.concatenate(
-        [own, pt.broadcast_to(fixed[None], (coordinates.n_countries, n_fixed))], axis=1
-    )[:, back_in_place(varies)]
-    n_effects = n_coordinates(design)[0]
-    sd = np.full(len(varies), _PRIOR_SD)
-    sd[:n_effects] = 1.0
-    sd[: n_effects : n_effects // design.sizes[names.FORM]] = _PRIOR_SD  # the intercepts
-    log_prior = -0.5 * ((own / sd[varies]) ** 2).sum() - 0.5 * (rest**2).sum()
-    log_prior += -0.5 * ((fixed / sd[~varies]) ** 2).sum()
-    return stated_parameters(spec, design, b, rest), log_prior
+    return coordinates.vector(coefficients)
 
 
 def _compile(
-    spec: ModelSpec, design: xr.Dataset, coordinates: _Coordinates, nodes: Nodes
-) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+    spec: ModelSpec, design: xr.Dataset, coordinates: Coordinates, nodes: Nodes
+) -> Objective:
     """Negative log density and its gradient."""
-    at = pt.vector("at", shape=(coordinates.size,))
-    parameters, log_prior = _graph(spec, design, coordinates, at)
-    value = -(log_prior + log_likelihood(design, parameters, nodes))
-    function = pytensor.function([at], [value, pytensor.grad(value, at)], mode=AT_ONCE)
+    prior_sd = np.full(len(coordinates.varies), _PRIOR_SD)
+    n_effects = n_coordinates(design)[0]
+    prior_sd[:n_effects] = 1.0
+    prior_sd[: n_effects : n_effects // design.sizes[names.FORM]] = _PRIOR_SD  # the intercepts
 
-    def evaluate(point: np.ndarray) -> tuple[float, np.ndarray]:
-        value, gradient = function(point)
-        if not np.isfinite(value):
-            return _NOWHERE, np.zeros_like(point)
-        return float(value), np.asarray(gradient)
+    def likelihood(b: TensorVariable, rest: TensorVariable) -> TensorVariable:
+        return log_likelihood(design, stated_parameters(spec, design, b, rest), nodes)
 
-    return evaluate
+    return compile_objective(coordinates, prior_sd, likelihood)
+
+
+def _stated(
+    spec: ModelSpec, design: xr.Dataset, coordinates: Coordinates, at: np.ndarray
+) -> dict[str, TensorVariable]:
+    """Stated parameters at the pilot's vector."""
+    return stated_parameters(spec, design, *coordinates.split(pt.as_tensor(at)))
 
 
 def _place(
     spec: ModelSpec,
     design: xr.Dataset,
-    coordinates: _Coordinates,
+    coordinates: Coordinates,
     at: np.ndarray,
     nodes: Nodes,
     extremes: _Extremes | None = None,
@@ -232,7 +178,7 @@ def _place(
     n_fine = tuple(min(int(2 * widen * n), 512) for n in nodes.n_nodes)
     fine = Nodes(nodes.place, nodes.spacing / 2, n_fine)
     integral = make_integral(design, fine)
-    parameters, _ = _graph(spec, design, coordinates, pt.as_tensor(at))
+    parameters = _stated(spec, design, coordinates, at)
     effects, kappa, *deviations = (
         value.eval(mode=AT_ONCE) for value in integrand(design, parameters, fine)
     )
@@ -243,10 +189,10 @@ def _place(
 
 
 def _deviations(
-    spec: ModelSpec, design: xr.Dataset, coordinates: _Coordinates, at: np.ndarray
+    spec: ModelSpec, design: xr.Dataset, coordinates: Coordinates, at: np.ndarray
 ) -> tuple[np.ndarray, float]:
     """SDs of the citizens' deviations, and their correlation."""
-    parameters, _ = _graph(spec, design, coordinates, pt.as_tensor(at))
+    parameters = _stated(spec, design, coordinates, at)
     rho = float(parameters["rho"].eval(mode=AT_ONCE)[0]) if "rho" in parameters else 0.0
     return parameters["sigma"].eval(mode=AT_ONCE), rho
 
@@ -254,8 +200,8 @@ def _deviations(
 def _extremes(
     spec: ModelSpec,
     design: xr.Dataset,
-    coordinates: _Coordinates,
-    gradient_at: Callable[[np.ndarray], tuple[float, np.ndarray]],
+    coordinates: Coordinates,
+    gradient_at: Objective,
     at: np.ndarray,
     evidence: Evidence,
     whitening: Whitening,
@@ -286,7 +232,7 @@ def _extremes(
     )
 
 
-def _uncertainty(design: xr.Dataset, coordinates: _Coordinates, evidence: Evidence) -> np.ndarray:
+def _uncertainty(design: xr.Dataset, coordinates: Coordinates, evidence: Evidence) -> np.ndarray:
     """SD of each citizen's expected propensities, (citizen, form), from what varies by country."""
     n_effects, n_forms = n_coordinates(design)[0], design.sizes[names.FORM]
     variance = np.zeros((coordinates.n_countries, len(coordinates.varies)))
@@ -309,51 +255,3 @@ def _negligible(design: xr.Dataset) -> np.ndarray:
     sd_of_variance = np.array([np.sqrt(2 / (n**2).sum()) for n in own])
     # nodes at a distance h resolve deviations down to h / sqrt(2)
     return np.sqrt(2 * _NEGLIGIBLE * sd_of_variance)
-
-
-def _information(
-    gradient_at: Callable[[np.ndarray], tuple[float, np.ndarray]],
-    at: np.ndarray,
-    coordinates: _Coordinates,
-) -> tuple[Evidence, Whitening]:
-    """Evidence of each country, and the common coordinates' whitening, at the mode."""
-    n, k, m = coordinates.n_countries, coordinates.n_own, coordinates.n_common
-
-    def column(positions: np.ndarray) -> np.ndarray:
-        step = np.zeros_like(at)
-        step[positions] = _STEP
-        return (gradient_at(at + step)[1] - gradient_at(at - step)[1]) / (2 * _STEP)
-
-    own = np.empty((n * k, k))
-    for j in range(k):
-        own[:, j] = column(np.arange(n) * k + j)[: n * k]
-    a = own.reshape(n, k, k)
-    a = (a + a.transpose(0, 2, 1)) / 2
-    by_common = np.stack([column(np.array([n * k + j])) for j in range(m)], axis=-1)
-    b, s = by_common[: n * k].reshape(n, k, m), by_common[n * k :]
-    own_variance = np.stack([_inverse(block) for block in a])
-    to_common = own_variance @ b  # (country, own, common)
-    schur = (s + s.T) / 2 - np.einsum("cki,ckj->ij", b, to_common)
-    common_variance = _inverse(schur)
-
-    # given the common coordinates; countries differ by more than the data's noise, and that much
-    # their mean stands open besides
-    estimate = at[: n * k].reshape(n, k)
-    noise = np.diagonal(own_variance, axis1=1, axis2=2)
-    between = np.maximum(estimate.var(axis=0, ddof=1) - noise.mean(axis=0), 0.0)
-    mean_variance = own_variance.sum(axis=0) / n**2 + np.diag(between) / n
-    # centres of varying coefficients come in SDs, the others in their own units
-    unit = np.sqrt(np.diag(mean_variance))
-    joint = block_diag(mean_variance / np.outer(unit, unit), common_variance)
-    varies = coordinates.varies
-    order = np.r_[back_in_place(varies), np.arange(len(varies), k + m)]
-    centre = np.r_[np.zeros(k), at[n * k :]]
-    return (
-        Evidence(estimate + to_common @ at[n * k :], 1 / noise, -to_common),
-        Whitening(centre[order], cholesky(joint[np.ix_(order, order)], lower=True)),
-    )
-
-
-def _inverse(matrix: np.ndarray) -> np.ndarray:
-    """Inverse of a positive definite matrix; refuses any other."""
-    return cho_solve(cho_factor(matrix), np.eye(len(matrix))) if matrix.size else matrix

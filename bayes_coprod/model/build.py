@@ -13,9 +13,9 @@ import xarray as xr
 
 from bayes_coprod import names
 from bayes_coprod.model.coding import chosen_drivers, varying_columns
-from bayes_coprod.model.design import outcome_dim
 from bayes_coprod.model.likelihoods import LIKELIHOODS
 from bayes_coprod.model.modes import AT_ONCE
+from bayes_coprod.model.outcomes import outcome_dim
 from bayes_coprod.model.pilot import Pilot
 from bayes_coprod.model.spec import ModelSpec
 from bayes_coprod.survey.entries import Codebook

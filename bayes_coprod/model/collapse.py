@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -60,3 +61,80 @@ def collapse_gaussian(x: np.ndarray, y: np.ndarray, country: np.ndarray) -> Gaus
         n=np.array([len(block) for block in blocks], dtype=float),
         cross=np.stack([block.T @ block for block in blocks]),
     )
+
+
+@dataclass(frozen=True)
+class CountCells:
+    """Answers of the citizens of one country who have the same drivers.
+
+    Parameters
+    ----------
+    ends : numpy.ndarray
+        (country + 1,), where the cells of each country begin and end.
+    x : numpy.ndarray
+        (cell, coefficient).
+    counts : numpy.ndarray
+        (cell, outcome, category), citizens; one who did not answer is in none.
+    """
+
+    ends: np.ndarray
+    x: np.ndarray
+    counts: np.ndarray
+
+
+def collapse_counts(
+    x: np.ndarray, answer: np.ndarray, country: np.ndarray, n_countries: int, n_categories: int
+) -> CountCells:
+    """Collapse citizens to counts of answers, exactly.
+
+    Parameters
+    ----------
+    x : numpy.ndarray
+        (citizen, coefficient).
+    answer : numpy.ndarray
+        (citizen, outcome), position of the category; -1 where there is none.
+    country : numpy.ndarray
+        (citizen,), position of the country.
+    n_countries, n_categories : int
+
+    Returns
+    -------
+    CountCells
+        One cell for each country and combination of drivers that occurs.
+    """
+    first, cell_of = distinct_rows(country, x)
+    n_outcomes = answer.shape[1]
+    citizen, outcome = np.nonzero(answer >= 0)
+    at = (cell_of[citizen] * n_outcomes + outcome) * n_categories + answer[citizen, outcome]
+    counts = np.bincount(at, minlength=len(first) * n_outcomes * n_categories)
+    return CountCells(
+        ends=np.searchsorted(country[first], np.arange(n_countries + 1)),
+        x=x[first],
+        counts=counts.reshape(len(first), n_outcomes, n_categories).astype(float),
+    )
+
+
+def distinct_rows(country: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find which citizens are alike.
+
+    Parameters
+    ----------
+    country : numpy.ndarray
+        (citizen,), position of the country.
+    values : numpy.ndarray
+        (citizen, column); NaN is equal to NaN.
+
+    Returns
+    -------
+    (numpy.ndarray, numpy.ndarray)
+        The first citizen of each kind, (kind,), sorted by country; and each one's kind, (citizen,).
+    """
+    key, size = country.astype(np.int64), int(country.max()) + 1
+    for column in values.T:
+        code, levels = pd.factorize(column, use_na_sentinel=False)
+        if size > np.iinfo(np.int64).max // len(levels):  # sorting columns by one number each
+            key = np.unique(key, return_inverse=True)[1]
+            size = int(key.max()) + 1
+        key, size = key * len(levels) + code, size * len(levels)
+    _, first, kind = np.unique(key, return_index=True, return_inverse=True)
+    return first, kind

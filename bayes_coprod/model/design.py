@@ -14,18 +14,11 @@ import xarray as xr
 from bayes_coprod import names
 from bayes_coprod.errors import SpecError, SurveyError, make_error
 from bayes_coprod.model.coding import code_drivers, coefficient_labels, driver_of_columns
+from bayes_coprod.model.outcomes import code_outcomes, finish_outcomes
 from bayes_coprod.model.spec import ModelSpec
 from bayes_coprod.survey.coverage import answered_share, check_survey
-from bayes_coprod.survey.entries import Driver, Item
+from bayes_coprod.survey.entries import Codebook, Driver, Item
 from bayes_coprod.survey.read import Survey
-
-LEAST_ANSWERED = 0.5
-"""Share of an outcome's items that a citizen must have answered to have an index."""
-
-
-def outcome_dim(spec: ModelSpec) -> str:
-    """Name the dim along which the model's outcomes lie."""
-    return names.FORM if spec.outcomes == (names.FORM,) else names.OUTCOME
 
 
 def make_design(survey: Survey, spec: ModelSpec) -> xr.Dataset:
@@ -46,9 +39,10 @@ def make_design(survey: Survey, spec: ModelSpec) -> xr.Dataset:
         outcome), citizens behind each level; ``answered`` (country, item). Of ``index`` besides
         ``y`` (citizen, form or outcome): index in SDs from its pooled mean, NaN where fewer than
         half of the items were answered, with ``outcome_mean`` and ``outcome_sd`` in points. Of
-        ``items`` besides ``answer`` (citizen, item): position of the category, -1 where there is
-        none, with ``n_categories``, ``takes_part_from`` and ``item_form`` (item). The survey's
-        findings stand in the attribute ``coverage``, as JSON.
+        ``participation`` ``y``: 1 or 0, whether a citizen does any of the items; NaN where that
+        is not known. Of ``items`` and ``ordinal`` ``answer`` (citizen, item): position of the
+        category, -1 where there is none, with ``n_categories``, ``takes_part_from`` and
+        ``item_form`` (item). The survey's findings stand in the attribute ``coverage``, as JSON.
 
     Raises
     ------
@@ -63,8 +57,7 @@ def make_design(survey: Survey, spec: ModelSpec) -> xr.Dataset:
     _check_countries(survey)
     weight = _weights(survey)
     raw = code_drivers(survey.data, drivers)  # (citizen, coefficient)
-    responses = _indices if spec.likelihood == "index" else _answers
-    response, has = responses(survey, spec, items)
+    response, has = code_outcomes(survey, spec, items)
     dim = str(has.dims[1])
 
     has_drivers = ~np.isnan(raw).any(axis=1)
@@ -117,61 +110,15 @@ def make_design(survey: Survey, spec: ModelSpec) -> xr.Dataset:
             ),
         },
     )
-    response = response.isel({names.CITIZEN: used})
-    design = design.assign(_standardised(response) if spec.likelihood == "index" else response)
+    design = design.assign(finish_outcomes(response.isel({names.CITIZEN: used}), spec))
     design.attrs["digest"] = _digest(design)
     return design
 
 
-def _indices(
-    survey: Survey, spec: ModelSpec, items: tuple[Item, ...]
-) -> tuple[xr.Dataset, xr.DataArray]:
-    """Index of each outcome in points, and who has one; both (citizen, form or outcome)."""
-    outcomes = _outcomes(items, spec, survey.codebook.forms)
-    dim = outcome_dim(spec)
-    coords: dict[str, object] = {dim: list(outcomes)}
-    if dim == names.OUTCOME:
-        coords[names.FORM] = (dim, [group[0].form for group in outcomes.values()])
-        coords[names.SECTOR] = (dim, [str(group[0].sector) for group in outcomes.values()])
-    scores = xr.DataArray(
-        np.stack([_index(survey.data, group) for group in outcomes.values()], axis=1),
-        dims=(names.CITIZEN, dim),
-        coords=coords,
-    )
-    return xr.Dataset({"y": scores}), scores.notnull()
-
-
-def _standardised(response: xr.Dataset) -> xr.Dataset:
-    """Indices in SDs from their pooled means."""
-    scores = response["y"]
-    _check_outcomes(scores)
-    mean = scores.mean(names.CITIZEN).assign_attrs(units="points of 100")
-    sd = scores.std(names.CITIZEN).assign_attrs(units="points of 100")
-    return xr.Dataset({"y": (scores - mean) / sd, "outcome_mean": mean, "outcome_sd": sd})
-
-
-def _answers(
-    survey: Survey, spec: ModelSpec, items: tuple[Item, ...]
-) -> tuple[xr.Dataset, xr.DataArray]:
-    """Answers, (citizen, item), and who answered an item of each form, (citizen, form)."""
-    answer = np.stack(
-        [survey.data[item.name].cat.codes.to_numpy(dtype=np.int64) for item in items], axis=1
-    )
-    forms = [form for form in survey.codebook.forms if any(item.form == form for item in items)]
-    form = np.array([item.form for item in items])
-    response = xr.Dataset(
-        {
-            "answer": ((names.CITIZEN, names.ITEM), answer),
-            "n_categories": (names.ITEM, [len(item.levels) for item in items]),
-            "takes_part_from": (
-                names.ITEM,
-                [item.categories.index(item.takes_part_from) for item in items],
-            ),
-            "item_form": (names.ITEM, [forms.index(item.form) for item in items]),
-        }
-    )
-    has = np.stack([(answer[:, form == f] >= 0).any(axis=1) for f in forms], axis=1)
-    return response, xr.DataArray(has, dims=(names.CITIZEN, names.FORM), coords={names.FORM: forms})
+def country_ends(design: xr.Dataset) -> np.ndarray:
+    """Where the citizens of each country begin and end, (country + 1,)."""
+    n_countries = design.sizes[names.COUNTRY]
+    return np.searchsorted(design["country_index"].values, np.arange(n_countries + 1))
 
 
 def _chosen_drivers(survey: Survey, spec: ModelSpec) -> tuple[Driver, ...]:
@@ -208,6 +155,8 @@ def _chosen_drivers(survey: Survey, spec: ModelSpec) -> tuple[Driver, ...]:
 def _chosen_items(survey: Survey, spec: ModelSpec) -> tuple[Item, ...]:
     book = survey.codebook
     place = f"model {spec.name!r}"
+    if spec.likelihood == "ordinal":
+        return (_chosen_item(book, spec, place),)
     for key, known in (("forms", book.forms), ("sectors", book.sectors)):
         for name in getattr(spec, key) or ():
             if name not in known:
@@ -243,36 +192,26 @@ def _chosen_items(survey: Survey, spec: ModelSpec) -> tuple[Item, ...]:
     return items
 
 
-def _outcomes(
-    items: Sequence[Item], spec: ModelSpec, forms: Sequence[str]
-) -> dict[str, list[Item]]:
-    """Items of each outcome, in the codebook's order of forms, then of sectors."""
-    groups: dict[str, list[Item]] = {}
-    for item in sorted(items, key=lambda item: forms.index(item.form)):
-        label = (
-            item.form
-            if spec.outcomes == (names.FORM,)
-            else names.outcome_label(item.form, str(item.sector))
+def _chosen_item(book: Codebook, spec: ModelSpec, place: str) -> Item:
+    known = [item.name for item in book.items]
+    if spec.item is None:
+        raise make_error(
+            SpecError,
+            place,
+            "it explains one item, and none is named",
+            available=known,
+            remedy='Give item = "..." in the model file, or in the call: '
+            'fit_model(model, survey, item="...").',
         )
-        groups.setdefault(label, []).append(item)
-    return groups
-
-
-def _index(data: pd.DataFrame, items: Sequence[Item]) -> np.ndarray:
-    """Mean score over the answered items, 0 to 100, (citizen,); NaN if too few were answered."""
-    # score = 100 j / (J - 1)
-    score = np.stack(
-        [
-            np.where(code < 0, np.nan, 100 * code / (len(item.levels) - 1))
-            for item in items
-            for code in [data[item.name].cat.codes.to_numpy(dtype=float)]
-        ],
-        axis=1,
-    )  # (citizen, item)
-    answered = ~np.isnan(score)
-    n_answered = answered.sum(axis=1)
-    index = np.where(answered, score, 0).sum(axis=1) / np.maximum(n_answered, 1)
-    return np.where(n_answered >= LEAST_ANSWERED * len(items), index, np.nan)
+    if spec.item not in known:
+        raise make_error(
+            SpecError,
+            place,
+            f"the survey has no item {spec.item!r}",
+            value=spec.item,
+            available=known,
+        )
+    return book.item(spec.item)
 
 
 def _weights(survey: Survey) -> np.ndarray:
@@ -333,21 +272,6 @@ def _check_variation(data: pd.DataFrame, drivers: Sequence[Driver], items: Seque
                     f"has {value}",
                     remedy=f"Leave the {kind} out of the {home}, or check how it is read.",
                 )
-
-
-def _check_outcomes(scores: xr.DataArray) -> None:
-    """Refuse an outcome that is the same for everybody, or that nobody has; (citizen, outcome)."""
-    for label, score in zip(scores[scores.dims[1]].values, scores.values.T, strict=True):
-        values = np.unique(score[~np.isnan(score)])
-        if len(values) < 2:
-            has = f"is {values[0]:g} for" if len(values) else "is missing for"
-            raise make_error(
-                SurveyError,
-                "survey",
-                f"the index of {str(label)!r} {has} every citizen in the fit",
-                remedy="A citizen needs answers to half of its items. Look at the items with "
-                "check_survey, or leave the form out of the model file.",
-            )
 
 
 def _digest(design: xr.Dataset) -> str:

@@ -18,16 +18,13 @@ from pytensor.tensor import TensorVariable
 
 from bayes_coprod import names
 from bayes_coprod.model.collapse import GaussianCells, collapse_gaussian
-from bayes_coprod.model.design import outcome_dim
 from bayes_coprod.model.modes import AT_ONCE
+from bayes_coprod.model.outcomes import outcome_dim
 from bayes_coprod.model.pilot import Pilot
-from bayes_coprod.model.priors import from_normal, log_density
+from bayes_coprod.model.priors import from_normal
 from bayes_coprod.model.spec import ModelSpec
 from bayes_coprod.model.varying import (
-    common_coordinates,
-    country_coefficients,
-    effect_columns,
-    effect_scales,
+    country_effects,
     linear_predictor,
 )
 from bayes_coprod.survey.entries import Driver
@@ -40,30 +37,8 @@ def build_index(
 ) -> None:
     """Register the model's variables, priors and likelihood in the PyMC model at hand."""
     dim = outcome_dim(spec)
-    n_countries, n_outcomes = design.sizes[names.COUNTRY], design.sizes[dim]
-    n_columns = design.sizes[names.COEFFICIENT]
-    columns = effect_columns(spec, drivers, n_columns)
-    tau = effect_scales(spec, drivers)
-    shape = (n_outcomes, 1 + n_columns)
-    effects = country_coefficients(
-        spec,
-        n_countries,
-        np.tile(columns, n_outcomes),
-        None if tau is None else tau.reshape((-1,)),
-        common_coordinates(n_outcomes * (1 + n_columns), pilot),
-        None if pilot is None else pilot.evidence,
-    ).reshape((n_countries, *shape))
-    mean = effects.mean(axis=0)
-    pm.Potential("intercept_prior", log_density(spec.priors["intercept"], mean[:, 0]).sum())
-    if n_columns:
-        pm.Potential("beta_prior", log_density(spec.priors["beta"], mean[:, 1:]).sum())
-    pm.Deterministic("intercept", mean[:, 0], dims=dim)
-    intercept = pm.Deterministic("b_intercept", effects[:, :, 0], dims=(names.COUNTRY, dim))
-    slope = effects[:, :, 1:]
-    if n_columns:
-        pm.Deterministic("beta", mean[:, 1:], dims=(dim, names.COEFFICIENT))
-        pm.Deterministic("b", slope, dims=(names.COUNTRY, dim, names.COEFFICIENT))
-
+    n_outcomes = design.sizes[dim]
+    intercept, slope = country_effects(spec, design, drivers, pilot)
     by_country = (names.COUNTRY,) if spec.sigma_varies else ()
     z_sd = pm.Normal("z_residual_sd", 0, 1, dims=(*by_country, dim))
     sd = pm.Deterministic(

@@ -24,6 +24,7 @@ from pytensor.tensor import TensorVariable
 from scipy.linalg import block_diag
 
 from bayes_coprod import names
+from bayes_coprod.model.design import country_ends
 from bayes_coprod.model.grid_op import GridCitizens, GridIntegral, GridLogLikelihood
 from bayes_coprod.model.item_layout import (
     ItemLayout,
@@ -36,18 +37,22 @@ from bayes_coprod.model.pilot import Pilot
 from bayes_coprod.model.priors import from_normal, log_density
 from bayes_coprod.model.quadrature import Nodes, log_marginal, resolved
 from bayes_coprod.model.spec import ModelSpec
+from bayes_coprod.model.thresholds import (
+    category_bounds,
+    country_thresholds,
+    effects_and_thresholds,
+    log_interval,
+)
 from bayes_coprod.model.varying import (
     common_coordinates,
     country_coefficients,
     effect_scales,
+    predict_citizens,
     scale,
 )
 from bayes_coprod.survey.entries import Driver
 
 type Parameters = Mapping[str, TensorVariable]
-
-_FAR = 1e8
-"""Stands for an infinite threshold: its logistic is 0 or 1 and its gradients vanish."""
 
 
 def build_items(
@@ -178,57 +183,11 @@ def _nodes(pilot: Pilot | None) -> Nodes:
     return pilot.nodes
 
 
-def country_thresholds(layout: ItemLayout, parameters: Parameters) -> TensorVariable:
-    """Thresholds in each country, (country, threshold)."""
-    kappa = parameters["kappa"]
-    if "shift" in parameters:
-        return kappa + parameters["shift"][:, layout.item_of_threshold]
-    return pt.broadcast_to(kappa, (parameters["b_intercept"].shape[0], kappa.shape[0]))
-
-
-def category_bounds(layout: ItemLayout, parameters: Parameters) -> list[TensorVariable]:
-    """Thresholds of each item with the infinite ends, (country, J + 1)."""
-    kappa = country_thresholds(layout, parameters)
-    end = pt.full((kappa.shape[0], 1), np.float64(_FAR))
-    ends = np.cumsum(layout.n_categories - 1)
-    return [
-        pt.concatenate([-end, kappa[:, start:stop], end], axis=1)
-        for start, stop in zip(layout.first_threshold, ends, strict=True)
-    ]
-
-
-def log_interval(
-    theta: TensorVariable, lower: TensorVariable, upper: TensorVariable
-) -> TensorVariable:
-    r"""Log probability that a latent answer falls between two thresholds.
-
-    .. math::
-
-        \log P = -\operatorname{softplus}(\theta - b) - \operatorname{softplus}(a - \theta)
-                 + \log(1 - e^{-(b - a)})
-
-    It never takes the difference of two logistics, so it does not underflow.
-    """
-    return (
-        -pt.softplus(theta - upper) - pt.softplus(lower - theta) + pt.log(-pt.expm1(lower - upper))
-    )
-
-
 def expected_propensity(design: xr.Dataset, parameters: Parameters) -> TensorVariable:
     """Expected propensities, mu, (citizen, form)."""
-    # citizens are sorted by country: one product of matrices each
-    country = design["country_index"].values
-    ends = np.searchsorted(country, np.arange(design.sizes[names.COUNTRY] + 1))
-    x = design["x"].values
-    by_country = []
-    for c, rows in enumerate(map(slice, ends[:-1], ends[1:])):
-        mu = pt.broadcast_to(
-            parameters["b_intercept"][c], (rows.stop - rows.start, design.sizes[names.FORM])
-        )
-        if x.shape[1]:
-            mu = mu + pt.dot(x[rows], parameters["b"][c].T)
-        by_country.append(mu)
-    return pt.concatenate(by_country, axis=0)
+    return predict_citizens(
+        design["x"].values, country_ends(design), parameters["b_intercept"], parameters.get("b")
+    )
 
 
 def _deviations(
@@ -283,20 +242,6 @@ def integrand_at(
         lambda x: np.logaddexp(0, x),
     )
     return (*effects_and_thresholds(design, draw), sigma, float(rho[0]))
-
-
-def effects_and_thresholds(
-    design: xr.Dataset, draw: Mapping[str, np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Effects (country, form, 1 + coefficient) and thresholds (country, threshold) of a draw."""
-    layout = item_layout(design)
-    effects = draw["b_intercept"][:, :, None]
-    if "b" in draw:
-        effects = np.concatenate([effects, draw["b"]], axis=2)
-    kappa = np.tile(draw["kappa"], (len(effects), 1))
-    if "shift" in draw:
-        kappa = kappa + draw["shift"][:, layout.item_of_threshold]
-    return np.ascontiguousarray(effects), kappa
 
 
 def log_likelihood(design: xr.Dataset, parameters: Parameters, nodes: Nodes) -> TensorVariable:

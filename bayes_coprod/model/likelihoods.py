@@ -15,6 +15,12 @@ from pytensor.tensor import TensorVariable
 from bayes_coprod.model.index import build_index, citizens_index, index_parameters
 from bayes_coprod.model.item_layout import items_coords, items_parameters
 from bayes_coprod.model.items import build_items, citizens_items
+from bayes_coprod.model.ordinal import build_ordinal, citizens_ordinal, ordinal_parameters
+from bayes_coprod.model.participation import (
+    build_participation,
+    citizens_participation,
+    participation_parameters,
+)
 from bayes_coprod.model.pilot import Pilot
 from bayes_coprod.model.spec import ModelSpec
 from bayes_coprod.survey.entries import Codebook, Driver
@@ -47,4 +53,8 @@ class Likelihood:
 LIKELIHOODS: dict[str, Likelihood] = {
     "items": Likelihood(build_items, citizens_items, items_parameters, items_coords),
     "index": Likelihood(build_index, citizens_index, index_parameters, lambda *_: {}),
+    "participation": Likelihood(
+        build_participation, citizens_participation, participation_parameters, lambda *_: {}
+    ),
+    "ordinal": Likelihood(build_ordinal, citizens_ordinal, ordinal_parameters, items_coords),
 }

@@ -19,12 +19,13 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from bayes_coprod import names
 from bayes_coprod.model.answer_tables import category_probabilities, compiled, probability_above
+from bayes_coprod.model.design import country_ends
 from bayes_coprod.model.grid_op import expected_propensity, make_scale
 from bayes_coprod.model.item_layout import ItemLayout, item_layout
-from bayes_coprod.model.items import effects_and_thresholds, integrand_at
+from bayes_coprod.model.items import integrand_at
 from bayes_coprod.model.quadrature import Nodes
+from bayes_coprod.model.thresholds import effects_and_thresholds
 
 type ResponseScale = Literal["index", "share", "any", "category"]
 type Draw = Mapping[str, np.ndarray]
@@ -99,8 +100,7 @@ class Population:
         self.design = design
         self.nodes = nodes
         self.layout = item_layout(design)
-        country = design["country_index"].values
-        self.ends = np.searchsorted(country, np.arange(design.sizes[names.COUNTRY] + 1))
+        self.ends = country_ends(design)
         own = [self.layout.form == f for f in range(self.layout.n_forms)]
         self.scales = [make_scale(self.layout.n_categories, mask) for mask in own]
         self.takes_part_from = design["takes_part_from"].values

@@ -48,13 +48,30 @@ PRIORS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
         "sigma": ("half_normal(2)", _SCALES),
         "rho": ("uniform(-1, 1)", ("uniform",)),
     },
+    "ordinal": {
+        "kappa": ("normal(0, 4)", ("normal",)),
+        "kappa_gap": ("log_normal(0, 0.7)", _SCALES),
+        "beta": ("normal(0, 0.5)", ("normal",)),
+        "tau_intercept": ("half_normal(0.5)", _SCALES),
+        "tau": ("half_normal(0.3)", _SCALES),
+        "tau_kappa": ("half_normal(0.3)", _SCALES),
+    },
+    "participation": {
+        "intercept": ("normal(0, 3)", ("normal",)),
+        "beta": ("normal(0, 0.5)", ("normal",)),
+        "tau_intercept": ("half_normal(0.5)", _SCALES),
+        "tau": ("half_normal(0.3)", _SCALES),
+    },
 }
 """For each likelihood its parameters with priors: the default, and the families that fit."""
 
 _ONLY = {
-    "outcomes": ("index",),
+    "forms": ("index", "items", "participation"),
+    "sectors": ("index", "items", "participation"),
+    "outcomes": ("index", "participation"),
+    "item": ("ordinal",),
     "sigma_varies": ("index",),
-    "thresholds_vary": ("items",),
+    "thresholds_vary": ("items", "ordinal"),
 }
 """Keys that mean something to some likelihoods only."""
 
@@ -127,14 +144,16 @@ class ModelSpec:
     Parameters
     ----------
     name : str
-    likelihood : str
-        ``"items"`` or ``"index"``.
+    likelihood : {"items", "index", "participation", "ordinal"}
     question : str
         What the model answers: the first comment of its file.
     forms, sectors : tuple of str or None
         Those of the codebook to use; ``None``: all.
     outcomes : ("form",) or ("form", "sector")
-        Whether each form, or each form in each sector, is an outcome; of ``index``.
+        Whether each form, or each form in each sector, is an outcome; of ``index`` and
+        ``participation``.
+    item : str or None
+        The item whose answers are modelled; of ``ordinal``.
     drivers, vary_by_country : "all", "none" or tuple of str
         Drivers in the model, and those whose association varies by country.
     pooling : {"partial", "none", "complete"}
@@ -142,7 +161,7 @@ class ModelSpec:
     sigma_varies : bool
         Whether each country has residual SDs and correlations of its own; of ``index``.
     thresholds_vary : bool
-        Whether the items' thresholds are shifted in each country; of ``items``.
+        Whether thresholds differ between countries; of ``items`` and ``ordinal``.
     parametrisation : {"informed", "non_centred", "centred"}
         Of the country effects; changes the speed, not the posterior.
     priors : mapping of str to Prior
@@ -155,6 +174,7 @@ class ModelSpec:
     forms: tuple[str, ...] | None = None
     sectors: tuple[str, ...] | None = None
     outcomes: tuple[str, ...] = ("form",)
+    item: str | None = None
     drivers: Literal["all", "none"] | tuple[str, ...] = "all"
     vary_by_country: Literal["all", "none"] | tuple[str, ...] = "all"
     pooling: Pooling = "partial"
@@ -324,6 +344,7 @@ def _parse(table: StrictTable, question: str) -> ModelSpec:
         forms=table.texts("forms", None),
         sectors=table.texts("sectors", None),
         outcomes=outcomes,
+        item=table.text("item", None),
         drivers=_all_or_list(table, "drivers"),
         vary_by_country=_all_or_list(table, "vary_by_country"),
         pooling=table.choice("pooling", _POOLING, "partial"),

@@ -14,14 +14,15 @@ from __future__ import annotations
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+import xarray as xr
 from pytensor.tensor import TensorVariable
 from scipy.linalg import helmert
 
 from bayes_coprod import names
 from bayes_coprod.model.coding import varying_columns
-from bayes_coprod.model.design import outcome_dim
+from bayes_coprod.model.outcomes import outcome_dim
 from bayes_coprod.model.pilot import Evidence, Pilot
-from bayes_coprod.model.priors import from_normal
+from bayes_coprod.model.priors import from_normal, log_density
 from bayes_coprod.model.spec import ModelSpec, Prior
 from bayes_coprod.survey.entries import Driver
 
@@ -39,6 +40,58 @@ def linear_predictor(
 ) -> TensorVariable:
     """Linear predictor: (..., form) + (..., form, coefficient) @ (..., coefficient)."""
     return intercept + (slope * x[..., None, :]).sum(axis=-1)
+
+
+def predict_citizens(
+    x: np.ndarray, ends: np.ndarray, intercept: TensorVariable, slope: TensorVariable | None
+) -> TensorVariable:
+    """Linear predictor of citizens or cells that are sorted by country, (row, form).
+
+    `x` is (row, coefficient); `ends` (country + 1,), where countries begin and end; `intercept`
+    (country, form); `slope` (country, form, coefficient). One product of matrices a country.
+    """
+    by_country = []
+    for c, rows in enumerate(map(slice, ends[:-1], ends[1:])):
+        n = int(rows.stop - rows.start)
+        eta = pt.broadcast_to(intercept[c], (n, intercept.shape[1]))
+        if slope is not None and x.shape[1]:
+            eta = eta + pt.dot(x[rows], slope[c].T)
+        by_country.append(eta)
+    return pt.concatenate(by_country, axis=0)
+
+
+def country_effects(
+    spec: ModelSpec, design: xr.Dataset, drivers: tuple[Driver, ...], pilot: Pilot | None
+) -> tuple[TensorVariable, TensorVariable]:
+    """Register each outcome's levels and slopes, with their priors.
+
+    Returns
+    -------
+    (TensorVariable, TensorVariable)
+        ``b_intercept`` (country, outcome) and ``b`` (country, outcome, coefficient).
+    """
+    dim = outcome_dim(spec)
+    n_countries, n_outcomes = design.sizes[names.COUNTRY], design.sizes[dim]
+    n_columns = design.sizes[names.COEFFICIENT]
+    tau = effect_scales(spec, drivers)
+    effects = country_coefficients(
+        spec,
+        n_countries,
+        np.tile(effect_columns(spec, drivers, n_columns), n_outcomes),
+        None if tau is None else tau.reshape((-1,)),
+        common_coordinates(n_outcomes * (1 + n_columns), pilot),
+        None if pilot is None else pilot.evidence,
+    ).reshape((n_countries, n_outcomes, 1 + n_columns))
+    mean = effects.mean(axis=0)
+    pm.Potential("intercept_prior", log_density(spec.priors["intercept"], mean[:, 0]).sum())
+    pm.Deterministic("intercept", mean[:, 0], dims=dim)
+    intercept = pm.Deterministic("b_intercept", effects[:, :, 0], dims=(names.COUNTRY, dim))
+    slope = effects[:, :, 1:]
+    if n_columns:
+        pm.Potential("beta_prior", log_density(spec.priors["beta"], mean[:, 1:]).sum())
+        pm.Deterministic("beta", mean[:, 1:], dims=(dim, names.COEFFICIENT))
+        pm.Deterministic("b", slope, dims=(names.COUNTRY, dim, names.COEFFICIENT))
+    return intercept, slope
 
 
 def common_coordinates(n: int, pilot: Pilot | None) -> TensorVariable:

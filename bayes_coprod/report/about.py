@@ -12,7 +12,7 @@ import tomlkit
 from bayes_coprod import names
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.model.completed import read_imputed
-from bayes_coprod.model.design import outcome_dim
+from bayes_coprod.model.outcomes import outcome_dim
 from bayes_coprod.model.priors import quantile
 from bayes_coprod.model.spec import spec_content
 from bayes_coprod.model.varying import UNPOOLED

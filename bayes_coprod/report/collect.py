@@ -22,7 +22,7 @@ from bayes_coprod.estimands.countries import (
 from bayes_coprod.estimands.summarise import IntervalKind
 from bayes_coprod.finding import Finding, Findings
 from bayes_coprod.inference.fit import Fit
-from bayes_coprod.model.design import outcome_dim
+from bayes_coprod.model.outcomes import outcome_dim
 from bayes_coprod.report import words
 from bayes_coprod.report.about import (
     data_section,

@@ -14,7 +14,7 @@ from bayes_coprod.estimands.drivers import (
     strongest_driver,
 )
 from bayes_coprod.inference.fit import Fit
-from bayes_coprod.model.design import outcome_dim
+from bayes_coprod.model.outcomes import outcome_dim
 from bayes_coprod.report import words
 from bayes_coprod.report.about import prior_interval
 from bayes_coprod.report.data import Block, DriverFigure, DriverRow, Paragraph, Section, Table

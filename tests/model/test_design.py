@@ -5,7 +5,8 @@ import xarray as xr
 
 from bayes_coprod.errors import SpecError, SurveyError
 from bayes_coprod.model.coding import level_contrasts
-from bayes_coprod.model.design import make_design, outcome_dim
+from bayes_coprod.model.design import make_design
+from bayes_coprod.model.outcomes import outcome_dim
 from bayes_coprod.survey.read import read_survey
 
 HAND_BOOK = {

@@ -1,0 +1,71 @@
+"""Thresholds of items in each country, and what lies between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytensor.tensor as pt
+import xarray as xr
+from pytensor.tensor import TensorVariable
+
+from bayes_coprod.model.item_layout import ItemLayout, item_layout
+
+type Parameters = Mapping[str, TensorVariable]
+
+_FAR = 1e8
+"""Stands for an infinite threshold: its logistic is 0 or 1 and its gradients vanish."""
+
+
+def country_thresholds(layout: ItemLayout, parameters: Parameters) -> TensorVariable:
+    """Thresholds in each country, (country, threshold)."""
+    kappa = parameters["kappa"]
+    if "shift" in parameters:
+        return kappa + parameters["shift"][:, layout.item_of_threshold]
+    if "threshold_shift" in parameters:
+        return kappa + parameters["threshold_shift"]
+    return pt.broadcast_to(kappa, (parameters["b_intercept"].shape[0], kappa.shape[0]))
+
+
+def category_bounds(layout: ItemLayout, parameters: Parameters) -> list[TensorVariable]:
+    """Thresholds of each item with the infinite ends, (country, J + 1)."""
+    kappa = country_thresholds(layout, parameters)
+    end = pt.full((kappa.shape[0], 1), np.float64(_FAR))
+    ends = np.cumsum(layout.n_categories - 1)
+    return [
+        pt.concatenate([-end, kappa[:, start:stop], end], axis=1)
+        for start, stop in zip(layout.first_threshold, ends, strict=True)
+    ]
+
+
+def log_interval(
+    theta: TensorVariable, lower: TensorVariable, upper: TensorVariable
+) -> TensorVariable:
+    r"""Log probability that a latent answer falls between two thresholds.
+
+    .. math::
+
+        \log P = -\operatorname{softplus}(\theta - b) - \operatorname{softplus}(a - \theta)
+                 + \log(1 - e^{-(b - a)})
+
+    It never takes the difference of two logistics, so it does not underflow.
+    """
+    return (
+        -pt.softplus(theta - upper) - pt.softplus(lower - theta) + pt.log(-pt.expm1(lower - upper))
+    )
+
+
+def effects_and_thresholds(
+    design: xr.Dataset, draw: Mapping[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Effects (country, form, 1 + coefficient) and thresholds (country, threshold) of a draw."""
+    layout = item_layout(design)
+    effects = draw["b_intercept"][:, :, None]
+    if "b" in draw:
+        effects = np.concatenate([effects, draw["b"]], axis=2)
+    kappa = np.tile(draw["kappa"], (len(effects), 1))
+    if "shift" in draw:
+        kappa = kappa + draw["shift"][:, layout.item_of_threshold]
+    if "threshold_shift" in draw:
+        kappa = kappa + draw["threshold_shift"]
+    return np.ascontiguousarray(effects), kappa
