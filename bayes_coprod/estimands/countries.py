@@ -22,7 +22,7 @@ type Quantity = xr.DataArray | Callable[[Fit], xr.DataArray]
 def country_levels(
     fit: Fit,
     *,
-    scale: ResponseScale = "index",
+    scale: ResponseScale | None = None,
     by: By | None = None,
     population: PopulationKind = "sample",
     uncertainty: Uncertainty = "bootstrap",
@@ -35,14 +35,15 @@ def country_levels(
     Parameters
     ----------
     fit : Fit
-    scale : {"index", "share", "any", "category"}
+    scale : {"index", "share", "any", "category"}, optional
         ``"index"``: mean score of the items, 0 to 100 in equal steps; ``"share"``: share of the
         items answered at ``takes_part_from`` or above; ``"any"``: share of the citizens with at
         least one such answer; ``"category"``: share of the citizens in each category of each item.
-        An ``index`` model knows the first only.
+        A model of ``index`` knows the first only, one of ``participation`` ``"any"`` only, and
+        one of ``ordinal`` all but ``"any"``. The first that a model knows is the default.
     by : {"form", "sector", "item"}, optional
-        By form, as the default; ``"sector"``: by form and sector. An ``index`` model has the
-        outcomes that it was fitted with.
+        By form, as the default; ``"sector"``: by form and sector. Models of ``index`` and
+        ``participation`` have the outcomes that they were fitted with.
     population : {"sample", "weighted"}
         Each country's citizens in the fit, counted once or by survey weight.
     uncertainty : {"bootstrap", "fixed"}
@@ -77,7 +78,7 @@ def gap(
     fit: Fit,
     *,
     of: xr.DataArray | None = None,
-    scale: ResponseScale = "index",
+    scale: ResponseScale | None = None,
     by: By | None = None,
     population: PopulationKind = "sample",
     uncertainty: Uncertainty = "bootstrap",
@@ -105,8 +106,20 @@ def gap(
     Raises
     ------
     SpecError
-        If the model has one form only, or no sector has both.
+        If the model has one form only, as one of ``ordinal`` has, or no sector has both.
+
+    Notes
+    -----
+    A model of ``participation`` takes the forms as independent given drivers and country: its gap
+    is one of averages, and says nothing of citizens who do both.
     """
+    if isinstance(fit, Fit) and fit.spec.likelihood == "ordinal":
+        raise make_error(
+            SpecError,
+            "gap",
+            f"a model of 'ordinal' explains one item, {fit.spec.item!r}, and a gap takes two forms",
+            remedy="Fit 'items', 'index' or 'participation'; or use country_levels.",
+        )
     levels = of
     if levels is None:
         levels = country_levels(

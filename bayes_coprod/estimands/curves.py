@@ -10,12 +10,13 @@ import xarray as xr
 from bayes_coprod import names
 from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.estimands.drivers import ASSOCIATION
-from bayes_coprod.estimands.expected import fitted_population, posterior_draws, with_ones
+from bayes_coprod.estimands.expected import fitted_population, posterior_draws
 from bayes_coprod.estimands.population import (
     PopulationKind,
     Uncertainty,
     check_population,
-    citizen_weights,
+    citizen_kinds,
+    kind_weights,
 )
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.inference.pooled import by_part
@@ -42,7 +43,7 @@ def category_curves(
     Parameters
     ----------
     fit : Fit
-        Of an ``items`` model.
+        Of a model of ``items`` or ``ordinal``.
     driver : str
         Ordered, categorical and binary ones at each level, numeric ones at nine values from the
         5th to the 95th percentile.
@@ -90,7 +91,8 @@ def _curves(
     own = [item for item in items if item.form == form]
     levels = Counter(item.levels for item in own).most_common(1)[0][0]
     chosen = [k for k, item in enumerate(items) if item.form == form and item.levels == levels]
-    asked = fitted_population(fit)
+    kinds = citizen_kinds(fit, population)
+    asked = fitted_population(fit, kinds)
     forms = [str(name) for name in fit.design[names.FORM].values]
     question = asked.ask([Response(forms.index(form), np.array(chosen))], "category")
     columns = coefficient_labels([driver])
@@ -100,10 +102,10 @@ def _curves(
     )
     coded = (raw - mean) / sd  # (value, column)
     position = fit.design.get_index(names.COEFFICIENT).get_indexer(columns)
-    x = with_ones(fit)
+    x = kinds.x.copy()
     x[:, 1 + position] = 0.0
     curves = []
-    weights = citizen_weights(fit, population, uncertainty, seed)
+    weights = kind_weights(fit, kinds, uncertainty, seed)
     for draw, weight in zip(posterior_draws(fit), weights, strict=True):
         moves = np.einsum("cfp,vp->vcf", draw["b"][:, :, position], coded)
         shares = asked.expect(draw, asked.propensities(draw, x, weight), question, moves)
@@ -125,7 +127,7 @@ def _curves(
 
 
 def _check_curve(fit: Fit, driver: str, form: str) -> Driver:
-    if fit.spec.likelihood != "items":
+    if fit.spec.likelihood not in ("items", "ordinal"):
         raise make_error(
             SpecError,
             "category_curves",

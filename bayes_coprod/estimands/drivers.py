@@ -12,20 +12,21 @@ from bayes_coprod import names
 from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.estimands.countries import both_forms, country_mean
 from bayes_coprod.estimands.expected import (
+    SCALES,
     UNITS,
     By,
     fitted_population,
-    index_coords,
-    item_responses,
     labelled,
+    make_responses,
+    outcome_coords,
     posterior_draws,
-    with_ones,
 )
 from bayes_coprod.estimands.population import (
     PopulationKind,
     Uncertainty,
     check_population,
-    citizen_weights,
+    citizen_kinds,
+    kind_weights,
 )
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.inference.pooled import by_part
@@ -37,9 +38,6 @@ from bayes_coprod.survey.entries import Driver
 ASSOCIATION = (
     "Associations in a cross-section; a change would follow only if they were causal and stable."
 )
-
-
-SCALES = ("index", "share", "any", "link")
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class _Step:
 def driver_effects(
     fit: Fit,
     *,
-    scale: Literal["index", "share", "any", "link"] = "index",
+    scale: Literal["index", "share", "any", "link"] | None = None,
     by: By | None = None,
     population: PopulationKind = "sample",
     uncertainty: Uncertainty = "bootstrap",
@@ -80,9 +78,9 @@ def driver_effects(
     ----------
     fit : Fit
         Of a model with drivers.
-    scale : {"index", "share", "any", "link"}
-        As for :func:`country_levels`; ``"link"`` is the linear predictor's: logits for ``items``,
-        points of 100 for ``index``.
+    scale : {"index", "share", "any", "link"}, optional
+        As for :func:`country_levels`; ``"link"`` is the linear predictor's: points of 100 for
+        ``index``, logits for all others.
     by : str, optional
         As for :func:`country_levels`; not on the link scale, which has one effect for each form.
     population, uncertainty, random_seed
@@ -101,14 +99,16 @@ def driver_effects(
         If the model has no drivers, or cannot say what is asked.
     """
     check_population(fit, population, uncertainty)
-    known = ("index", "link") if fit.spec.likelihood == "index" else SCALES
-    if scale not in known:
+    known = [name for name in SCALES[fit.spec.likelihood] if name != "category"]
+    if scale is None:
+        scale = known[0]
+    if scale not in (*known, "link"):
         raise make_error(
             SpecError,
             "driver_effects",
             f"unknown scale {scale!r} for a model of {fit.spec.likelihood!r}",
             value=scale,
-            available=known,
+            available=(*known, "link"),
         )
     drivers = chosen_drivers(fit.design, fit.codebook.drivers)
     if not drivers:
@@ -126,7 +126,7 @@ def driver_effects(
             remedy="Leave by out, or choose another scale.",
         )
     if fit.spec.likelihood == "index" and scale == "index":
-        index_coords(fit, scale, by)
+        outcome_coords(fit, by)
     steps = [step for driver in drivers for step in _steps(driver, fit.design)]
     if scale == "link" or fit.spec.likelihood == "index":
         by_country = _on_link_scale(fit, steps)
@@ -169,21 +169,22 @@ def _average_changes(
 ) -> xr.DataArray:
     """Average change of the response, (chain, draw, country, outcome, driver)."""
     seed = fit.spec.sampler.random_seed if random_seed is None else random_seed
-    responses, coords = item_responses(fit, scale, by)
-    asked = fitted_population(fit)
+    responses, coords = make_responses(fit, scale, by)
+    kinds = citizen_kinds(fit, population)
+    asked = fitted_population(fit, kinds)
     coefficients = [str(name) for name in fit.design[names.COEFFICIENT].values]
     # citizens as they are, and with everybody at a driver's base
     bases = list(dict.fromkeys(tuple(step.base.items()) for step in steps))
     starts = []
     for base in bases:
-        x = with_ones(fit)
+        x = kinds.x.copy()
         for name, value in base:
             x[:, 1 + coefficients.index(name)] = value
         starts.append(x)
     changes = np.array([[step.change.get(name, 0.0) for name in coefficients] for step in steps])
     question = asked.ask(responses, scale)
     start_of = np.array([bases.index(tuple(step.base.items())) for step in steps])
-    weights = citizen_weights(fit, population, uncertainty, seed)
+    weights = kind_weights(fit, kinds, uncertainty, seed)
     values = []
     for draw, weight in zip(posterior_draws(fit), weights, strict=True):
         # a change moves all citizens of a country alike, (driver, country, form)
@@ -242,7 +243,7 @@ def driver_contrast(
     fit: Fit,
     *,
     of: xr.Dataset | None = None,
-    scale: Literal["index", "share", "any", "link"] = "index",
+    scale: Literal["index", "share", "any", "link"] | None = None,
 ) -> xr.Dataset:
     r"""How much more of the second form a driver goes with than of the first.
 
@@ -254,7 +255,7 @@ def driver_contrast(
         Of a model with two forms and drivers.
     of : xarray.Dataset, optional
         What :func:`driver_effects` returned, if it is at hand; `scale` is then not used.
-    scale : {"index", "share", "any", "link"}
+    scale : {"index", "share", "any", "link"}, optional
         As for :func:`driver_effects`.
 
     Returns
@@ -280,6 +281,8 @@ def driver_contrast(
 
 def _check_units(fit: Fit) -> None:
     """Refuse to compare logits of forms whose citizens' SD is a convention."""
+    if "item_form" not in fit.design:
+        return
     for form, count in zip(
         *np.unique(fit.design["item_form"].values, return_counts=True), strict=True
     ):

@@ -13,10 +13,12 @@ from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.estimands.population import (
     POPULATIONS,
     UNCERTAINTIES,
+    Kinds,
     PopulationKind,
     Uncertainty,
     check_population,
-    citizen_weights,
+    citizen_kinds,
+    kind_weights,
     mean_drivers,
 )
 from bayes_coprod.inference.fit import Fit
@@ -32,6 +34,13 @@ UNITS = {
     "category": "share of citizens",
 }
 BY = ("form", "sector", "item")
+SCALES: dict[str, tuple[ResponseScale, ...]] = {
+    "index": ("index",),
+    "items": ("index", "share", "any", "category"),
+    "ordinal": ("index", "share", "category"),
+    "participation": ("any",),
+}
+"""Scales that a model of each likelihood knows, its own first."""
 
 type By = Literal["form", "sector", "item"]
 
@@ -40,7 +49,7 @@ type By = Literal["form", "sector", "item"]
 def expected_responses(
     fit: Fit,
     *,
-    scale: ResponseScale = "index",
+    scale: ResponseScale | None = None,
     by: By | None = None,
     population: PopulationKind = "sample",
     uncertainty: Uncertainty = "bootstrap",
@@ -72,23 +81,22 @@ def expected_responses(
     """
     check_population(fit, population, uncertainty)
     seed = fit.spec.sampler.random_seed if random_seed is None else random_seed
+    scale = choose_scale(fit, scale)
     if fit.spec.likelihood == "index":
-        coords = index_coords(fit, scale, by)
+        coords = outcome_coords(fit, by)
         flat = dict(_flat_posterior(fit))
         x = mean_drivers(fit, population, uncertainty, seed)
         values = expected_indices(fit.spec, fit.design, flat, x)
     else:
-        responses, coords = item_responses(fit, scale, by)
-        asked = fitted_population(fit)
+        responses, coords = make_responses(fit, scale, by)
+        kinds = citizen_kinds(fit, population)
+        asked = fitted_population(fit, kinds)
         question = asked.ask(responses, scale)
-        x = with_ones(fit)
         values = np.stack(
             [
-                asked.expect(draw, asked.propensities(draw, x, weight), question)[0]
+                asked.expect(draw, asked.propensities(draw, kinds.x, weight), question)[0]
                 for draw, weight in zip(
-                    posterior_draws(fit),
-                    citizen_weights(fit, population, uncertainty, seed),
-                    strict=True,
+                    posterior_draws(fit), kind_weights(fit, kinds, uncertainty, seed), strict=True
                 )
             ]
         )
@@ -109,16 +117,9 @@ def posterior_draws(fit: Fit) -> Iterator[dict[str, np.ndarray]]:
         yield {name: values[i] for name, values in flat.items()}
 
 
-def fitted_population(fit: Fit) -> Population:
-    """The citizens of an ``items`` fit, to be asked for their expected answers."""
-    assert fit.pilot is not None and fit.pilot.nodes is not None
-    return Population(fit.design, fit.pilot.nodes)
-
-
-def with_ones(fit: Fit) -> np.ndarray:
-    """The design's coded drivers behind a column of ones, (citizen, 1 + coefficient)."""
-    x = fit.design["x"].values
-    return np.column_stack([np.ones(len(x)), x])
+def fitted_population(fit: Fit, kinds: Kinds) -> Population:
+    """The citizens of a fit, to be asked for their expected answers."""
+    return Population(fit.design, None if fit.pilot is None else fit.pilot.nodes, kinds.ends)
 
 
 def labelled(fit: Fit, values: np.ndarray, coords: xr.Coordinates, **attrs: str) -> xr.DataArray:
@@ -139,12 +140,37 @@ def labelled(fit: Fit, values: np.ndarray, coords: xr.Coordinates, **attrs: str)
     )
 
 
-def item_responses(fit: Fit, scale: str, by: str | None) -> tuple[list[Response], xr.Coordinates]:
-    """The items that are asked about together, and their labels."""
-    if scale not in UNITS:
+def choose_scale(fit: Fit, scale: str | None) -> ResponseScale:
+    """The scale that is asked for, or the model's first; refuse one that it does not know."""
+    known = SCALES[fit.spec.likelihood]
+    if scale is None:
+        return known[0]
+    if scale not in known:
         raise make_error(
-            SpecError, "estimand", f"unknown scale {scale!r}", value=scale, available=UNITS
+            SpecError,
+            "estimand",
+            f"a model of {fit.spec.likelihood!r} knows no scale {scale!r}",
+            value=scale,
+            available=known,
+            remedy="" if fit.spec.likelihood == "items" else "Fit the model 'items'.",
         )
+    return scale
+
+
+def make_responses(
+    fit: Fit, scale: ResponseScale, by: str | None
+) -> tuple[list[Response], xr.Coordinates]:
+    """What is asked about of a model with answers, and its labels."""
+    if fit.spec.likelihood == "participation":
+        coords = outcome_coords(fit, by)
+        return [Response(f, np.array([f])) for f in range(fit.design["y"].shape[1])], coords
+    return _item_responses(fit, scale, by)
+
+
+def _item_responses(
+    fit: Fit, scale: ResponseScale, by: str | None
+) -> tuple[list[Response], xr.Coordinates]:
+    """The items that are asked about together, and their labels."""
     by = by or ("item" if scale == "category" else names.FORM)
     if by not in BY:
         raise make_error(SpecError, "estimand", f"unknown by {by!r}", value=by, available=BY)
@@ -152,7 +178,8 @@ def item_responses(fit: Fit, scale: str, by: str | None) -> tuple[list[Response]
         raise make_error(
             SpecError, "estimand", f"categories belong to items, not to a {by}", remedy="by='item'."
         )
-    if by != names.FORM and not fit.spec.thresholds_vary:
+    of_items = fit.spec.likelihood == "items"
+    if of_items and by != names.FORM and not fit.spec.thresholds_vary:
         raise make_error(
             SpecError,
             "estimand",
@@ -193,17 +220,8 @@ def item_responses(fit: Fit, scale: str, by: str | None) -> tuple[list[Response]
     return responses, xr.Dataset(coords=coords).coords
 
 
-def index_coords(fit: Fit, scale: str, by: str | None) -> xr.Coordinates:
-    """Labels of the outcomes of an ``index`` model, if it can say what is asked."""
-    if scale != "index":
-        raise make_error(
-            SpecError,
-            "estimand",
-            f"a model of 'index' knows no scale {scale!r}",
-            value=scale,
-            available=("index",),
-            remedy="Fit the model 'items'.",
-        )
+def outcome_coords(fit: Fit, by: str | None) -> xr.Coordinates:
+    """Labels of the outcomes that a model was fitted with, if they are those that are asked for."""
     outcomes = fit.spec.outcomes
     if by is not None and by != outcomes[-1]:
         raise make_error(

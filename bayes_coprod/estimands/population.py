@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import xarray as xr
 
 from bayes_coprod import names
 from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.inference.fit import Fit, check_is_fit
+from bayes_coprod.model.collapse import distinct_rows
+from bayes_coprod.model.design import country_ends
 
 type PopulationKind = Literal["sample", "weighted"]
 type Uncertainty = Literal["bootstrap", "fixed"]
@@ -52,6 +54,71 @@ def check_population(fit: Fit, population: str, uncertainty: str) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Kinds:
+    """Citizens of a country who are alike: they have the same drivers and weight.
+
+    Parameters
+    ----------
+    x : numpy.ndarray
+        (kind, 1 + coefficient): ones, and drivers coded as the design's.
+    ends : numpy.ndarray
+        (country + 1,), where the kinds of each country begin and end.
+    weight : numpy.ndarray
+        (kind,), of each of its citizens, in parts of the largest in the country.
+    n : numpy.ndarray
+        (kind,), citizens.
+    """
+
+    x: np.ndarray
+    ends: np.ndarray
+    weight: np.ndarray
+    n: np.ndarray
+
+
+def citizen_kinds(fit: Fit, population: PopulationKind) -> Kinds:
+    """Gather the citizens of a fit who are alike: whatever is averaged over them is the same.
+
+    Parameters
+    ----------
+    fit : Fit
+    population : {"sample", "weighted"}
+
+    Returns
+    -------
+    Kinds
+
+    Raises
+    ------
+    SpecError
+        If all weights in a country are zero.
+    """
+    design = fit.design
+    country, x = design["country_index"].values, design["x"].values
+    weight = design["weight"].values if population == "weighted" else np.ones(len(country))
+    ends = country_ends(design)
+    largest = np.maximum.reduceat(weight, ends[:-1])
+    for name, most in zip(fit.countries, largest, strict=True):
+        if most == 0:
+            raise make_error(
+                SpecError,
+                "estimand",
+                f"all weights in {name!r} are zero",
+                remedy="Mend the weights, or use population='sample'.",
+            )
+    # parts of the largest: however large, no sum of them overflows
+    weight = weight / largest[country]
+    first, kind = distinct_rows(country, np.column_stack([x, weight]))
+    if len(first) == len(country):  # nobody is like another: citizens keep their order
+        first = kind = np.arange(len(country))
+    return Kinds(
+        np.column_stack([np.ones(len(first)), x[first]]),
+        np.searchsorted(country[first], np.arange(len(ends))),
+        weight[first],
+        np.bincount(kind),
+    )
+
+
 def mean_drivers(
     fit: Fit, population: PopulationKind, uncertainty: Uncertainty, random_seed: int
 ) -> np.ndarray:
@@ -75,22 +142,24 @@ def mean_drivers(
     .. [1] Rubin (1981), The Bayesian bootstrap, Annals of Statistics 9(1), 130-134.
     """
     n_draws = fit.posterior.sizes[names.CHAIN] * fit.posterior.sizes[names.DRAW]
-    means = [
-        _mean(x, weight, n_draws, uncertainty, np.random.default_rng([random_seed, c]))
-        for c, (x, weight) in enumerate(_by_country(fit.design, population))
-    ]
+    kinds = citizen_kinds(fit, population)
+    means = []
+    for c, rows in enumerate(map(slice, kinds.ends[:-1], kinds.ends[1:])):
+        x, n, weight = kinds.x[rows, 1:], kinds.n[rows], kinds.weight[rows]
+        rng = np.random.default_rng([random_seed, c])
+        means.append(_mean(x, n, weight, n_draws, uncertainty, rng))
     return np.stack(means, axis=1)
 
 
-def citizen_weights(
-    fit: Fit, population: PopulationKind, uncertainty: Uncertainty, random_seed: int
+def kind_weights(
+    fit: Fit, kinds: Kinds, uncertainty: Uncertainty, random_seed: int
 ) -> Iterator[np.ndarray]:
-    """Weights of the citizens, (citizen,), summing to 1 in each country; once for every draw.
+    """Weights of the kinds, (kind,), summing to 1 in each country; once for every draw.
 
     Parameters
     ----------
     fit : Fit
-    population : {"sample", "weighted"}
+    kinds : Kinds
     uncertainty : {"bootstrap", "fixed"}
         With the bootstrap each draw has Dirichlet weights of the citizens within each country.
     random_seed : int
@@ -98,39 +167,28 @@ def citizen_weights(
     Yields
     ------
     numpy.ndarray
-        (citizen,), in the order of the design.
+        (kind,).
     """
-    base = np.concatenate([weight for _, weight in _by_country(fit.design, population)])
-    country = fit.design["country_index"].values
+    country = np.repeat(np.arange(len(kinds.ends) - 1), np.diff(kinds.ends))
     rng = np.random.default_rng([random_seed, 0])
     for _ in range(fit.posterior.sizes[names.CHAIN] * fit.posterior.sizes[names.DRAW]):
-        # Dirichlet(1, ..., 1) = independent exponentials over their sum
-        weight = base * rng.standard_exponential(len(base)) if uncertainty == "bootstrap" else base
+        size = _gamma(rng, kinds.n, ()) if uncertainty == "bootstrap" else kinds.n
+        weight = kinds.weight * size
         yield weight / np.bincount(country, weight)[country]
 
 
-def _by_country(
-    design: xr.Dataset, population: PopulationKind
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Coded drivers, (citizen, coefficient), and weights, (citizen,), of each country."""
-    country = design["country_index"].values
-    weight = design["weight"].values if population == "weighted" else np.ones(len(country))
-    for c in range(design.sizes[names.COUNTRY]):
-        rows = country == c
-        largest = weight[rows].max()
-        if largest == 0:
-            raise make_error(
-                SpecError,
-                "estimand",
-                f"all weights in {str(design[names.COUNTRY].values[c])!r} are zero",
-                remedy="Mend the weights, or use population='sample'.",
-            )
-        # parts of the largest: however large, no sum of them overflows
-        yield design["x"].values[rows], weight[rows] / largest
+def _gamma(rng: np.random.Generator, n: np.ndarray, draws: tuple[int, ...]) -> np.ndarray:
+    """Independent Gamma(n), (*draws, kind): over their sum they are Dirichlet(n).
+
+    So are sums of a Dirichlet(1, ..., 1) over citizens within kinds.
+    """
+    shape = (*draws, len(n))
+    return rng.standard_exponential(shape) if (n == 1).all() else rng.standard_gamma(n, shape)
 
 
 def _mean(
     x: np.ndarray,
+    n: np.ndarray,
     weight: np.ndarray,
     n_draws: int,
     uncertainty: Uncertainty,
@@ -138,11 +196,11 @@ def _mean(
 ) -> np.ndarray:
     """Mean of x under the weights, (draw, coefficient)."""
     if uncertainty == "fixed":
-        return np.tile(weight @ x / weight.sum(), (n_draws, 1))
+        total = n * weight
+        return np.tile(total @ x / total.sum(), (n_draws, 1))
     rows = max(1, _BLOCK // len(x))
     means = []
     for first in range(0, n_draws, rows):
-        # Dirichlet(1, ..., 1) = independent exponentials over their sum
-        share = weight * rng.standard_exponential((min(rows, n_draws - first), len(x)))
+        share = weight * _gamma(rng, n, (min(rows, n_draws - first),))
         means.append(share @ x / share.sum(axis=1, keepdims=True))
     return np.concatenate(means)

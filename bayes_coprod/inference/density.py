@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import jax
 import numpy as np
@@ -17,8 +18,12 @@ from pytensor.graph.replace import clone_replace
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor import TensorVariable
 
+from bayes_coprod.model.direct import Direct
 from bayes_coprod.model.grid_op import GridLogLikelihood
 from bayes_coprod.model.spec import Gradient
+
+type Compiled = Literal["jax", "numba"]
+type Prepare = Callable[[Mapping[str, np.ndarray]], Direct | None]
 
 
 @dataclass(frozen=True)
@@ -40,14 +45,19 @@ class Density:
     expand: Callable[[np.ndarray], dict[str, np.ndarray]]
 
 
-def compile_density(model: pm.Model, gradient: Gradient = "jax") -> Density:
+def compile_density(
+    model: pm.Model, gradient: Gradient = "auto", prepare: Prepare | None = None
+) -> Density:
     """Compile a model's log density.
 
     Parameters
     ----------
     model : pymc.Model
-    gradient : {"jax", "numba"}
-        What the density is compiled to; draws are expanded by JAX, many at a time.
+    gradient : {"auto", "jax", "numba"}
+        What the density is compiled to; ``"auto"`` takes kernels where the model has them, else
+        JAX. Draws are expanded by JAX, many at a time.
+    prepare : callable, optional
+        Positions of the model's coordinates -> its log density by kernels, or ``None``.
 
     Returns
     -------
@@ -71,25 +81,36 @@ def compile_density(model: pm.Model, gradient: Gradient = "jax") -> Density:
         return dict(zip(labels, map(np.asarray, jax.vmap(expand_one)(draws)), strict=True))
 
     start = np.concatenate([np.ravel(point[value.name]) for value in model.value_vars])
+    direct = None if prepare is None or gradient != "auto" else prepare(_places(point, model))
+    if direct is not None:
+        return Density(start, direct, expand)
+    compiled: Compiled = "jax" if gradient == "auto" else gradient
     integrals = [
         v for v in ancestors([log_density])
         if v.owner is not None and isinstance(v.owner.op, GridLogLikelihood) and v.index == 0
     ]  # fmt: skip
     if not integrals:
-        return Density(start, _whole(x, log_density, gradient), expand)
+        return Density(start, _whole(x, log_density, compiled), expand)
     (integral,) = integrals
-    return Density(start, _in_halves(x, log_density, integral, gradient), expand)
+    return Density(start, _in_halves(x, log_density, integral, compiled), expand)
+
+
+def _places(point: Mapping[str, np.ndarray], model: pm.Model) -> dict[str, np.ndarray]:
+    """Positions of each of the model's coordinates in a vector of all."""
+    labels = [value.name for value in model.value_vars]
+    ends = np.cumsum([0, *(np.size(point[name]) for name in labels)])
+    return {name: np.arange(i, j) for name, i, j in zip(labels, ends, ends[1:], strict=False)}
 
 
 def _compile(
-    inputs: list[TensorVariable], outputs: list[TensorVariable], gradient: Gradient
+    inputs: list[TensorVariable], outputs: list[TensorVariable], gradient: Compiled
 ) -> Callable[..., Sequence[ArrayLike]]:
     function = pytensor.function(inputs, outputs, mode=gradient.upper(), on_unused_input="ignore")
     return function.vm.jit_fn
 
 
 def _whole(
-    x: TensorVariable, log_density: TensorVariable, gradient: Gradient
+    x: TensorVariable, log_density: TensorVariable, gradient: Compiled
 ) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
     both = _compile([x], [log_density, pytensor.grad(log_density, x)], gradient)
 
@@ -101,7 +122,7 @@ def _whole(
 
 
 def _in_halves(
-    x: TensorVariable, log_density: TensorVariable, integral: TensorVariable, gradient: Gradient
+    x: TensorVariable, log_density: TensorVariable, integral: TensorVariable, gradient: Compiled
 ) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
     arguments = integral.owner.inputs
     shapes = [argument.type.shape for argument in arguments]

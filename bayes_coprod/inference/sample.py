@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -21,10 +22,19 @@ from bayes_coprod.inference.fit import Fit, spec_of_part
 from bayes_coprod.inference.pilot import fit_pilot
 from bayes_coprod.inference.pooled import pool_fits
 from bayes_coprod.model.build import build_model, named_quantities
+from bayes_coprod.model.coding import chosen_drivers
 from bayes_coprod.model.completed import make_completed_design, write_imputed
 from bayes_coprod.model.design import make_design
+from bayes_coprod.model.direct import make_direct
 from bayes_coprod.model.pilot import pilot_dataset
-from bayes_coprod.model.spec import Gradient, ModelSpec, Sampler, load_model, override_sampler
+from bayes_coprod.model.spec import (
+    Gradient,
+    ModelSpec,
+    Sampler,
+    load_model,
+    override_sampler,
+    spec_content,
+)
 from bayes_coprod.survey.entries import Codebook
 from bayes_coprod.survey.read import Survey, check_is_survey
 
@@ -49,6 +59,7 @@ def fit_model(
     model: str | os.PathLike[str] | Mapping[str, Any] | ModelSpec,
     survey: Survey | Sequence[Survey],
     *,
+    item: str | None = None,
     draws: int | None = None,
     tune: int | None = None,
     chains: int | None = None,
@@ -66,8 +77,11 @@ def fit_model(
     survey : Survey or sequence of Survey
         A sequence: completed data sets of the same citizens, as :func:`impute` returns. Each has
         a fit of its own, and their draws are pooled.
+    item : str, optional
+        Replaces the model file's ``item``; of ``ordinal``.
     draws, tune, chains, cores, random_seed, gradient : optional
-        Replace the model file's ``[sampler]`` settings; ``gradient`` is ``"jax"`` or ``"numba"``.
+        Replace the model file's ``[sampler]`` settings; ``gradient`` is ``"auto"``,
+        ``"jax"`` or ``"numba"``.
     progressbar : bool
         Show draws, divergences and time left, in a notebook or on a terminal.
 
@@ -106,8 +120,11 @@ def fit_model(
     """
     if not isinstance(survey, list | tuple):
         check_is_survey(survey, "fit_model")
+    spec = load_model(model)
+    if item is not None:
+        spec = load_model(spec_content(spec) | {"item": item})
     spec = override_sampler(
-        load_model(model),
+        spec,
         draws=draws,
         tune=tune,
         chains=chains,
@@ -139,7 +156,11 @@ def _fit_design(spec: ModelSpec, codebook: Codebook, design: xr.Dataset, progres
     start = time.perf_counter()
     pilot = fit_pilot(spec, codebook, design)
     graph = build_model(spec, codebook, design, pilot)
-    drawn, stats, how = _sample(graph, spec.sampler, progressbar)
+    drivers = chosen_drivers(design, codebook.drivers)
+    density = compile_density(
+        graph, spec.sampler.gradient, partial(make_direct, spec, design, drivers, pilot)
+    )
+    drawn, stats, how = _sample(density, spec.sampler, progressbar)
     how["sampling_time"] = time.perf_counter() - start
     tree = _tree(drawn, stats, graph, how)
     if pilot is not None:
@@ -148,10 +169,9 @@ def _fit_design(spec: ModelSpec, codebook: Codebook, design: xr.Dataset, progres
 
 
 def _sample(
-    graph: pm.Model, settings: Sampler, progressbar: bool
+    density: Density, settings: Sampler, progressbar: bool
 ) -> tuple[dict[str, np.ndarray], xr.Dataset, dict[str, float]]:
     """Draws of all the model's variables, (chain, draw, ...), statistics, and how they came."""
-    density = compile_density(graph, settings.gradient)
     compiled = _model(density)
     for target_accept in _TARGET_ACCEPT:
         sampled = _run(compiled, settings, progressbar, target_accept)

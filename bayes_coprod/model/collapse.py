@@ -81,6 +81,22 @@ class CountCells:
     x: np.ndarray
     counts: np.ndarray
 
+    @property
+    def above(self) -> np.ndarray:
+        """Citizens in the category above each threshold, (cell, outcome, threshold)."""
+        return self.counts[:, :, 1:].copy()
+
+    @property
+    def beside(self) -> np.ndarray:
+        """Citizens in the two categories beside each threshold, (cell, outcome, threshold)."""
+        return self.counts[:, :, :-1] + self.counts[:, :, 1:]
+
+    @property
+    def between(self) -> np.ndarray:
+        """Citizens in each category with a threshold on either side, (country, category)."""
+        by_country = np.split(self.counts[:, :, 1:-1], self.ends[1:-1])
+        return np.stack([counts.sum(axis=(0, 1)) for counts in by_country])
+
 
 def collapse_counts(
     x: np.ndarray, answer: np.ndarray, country: np.ndarray, n_countries: int, n_categories: int

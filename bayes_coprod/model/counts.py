@@ -41,12 +41,8 @@ def count_log_likelihood(
         Scalar.
     """
     n = np.diff(cells.ends)
-    below, above = cells.counts[:, :, :-1], cells.counts[:, :, 1:]
     logit = eta[:, :, None] - kappa[np.repeat(np.arange(len(n)), n)][:, None, :]
-    total = (above * logit - (below + above) * pt.softplus(logit)).sum()
+    total = (cells.above * logit - cells.beside * pt.softplus(logit)).sum()
     if kappa.type.shape[1] == 1:
         return total
-    # citizens in the categories that have a threshold on either side, (country, category)
-    by_country = np.split(cells.counts[:, :, 1:-1], cells.ends[1:-1])
-    between = np.stack([counts.sum(axis=(0, 1)) for counts in by_country])
-    return total + (between * pt.log(-pt.expm1(kappa[:, :-1] - kappa[:, 1:]))).sum()
+    return total + (cells.between * pt.log(-pt.expm1(kappa[:, :-1] - kappa[:, 1:]))).sum()

@@ -51,7 +51,7 @@ def build_index(
     )
     pm.Potential(
         "index",
-        collapsed_log_likelihood(cells, intercept, slope, sigma) + _log_jacobian(design).sum(),
+        collapsed_log_likelihood(cells, intercept, slope, sigma) + log_jacobian(design).sum(),
     )
 
 
@@ -152,7 +152,7 @@ def collapsed_log_likelihood(
     )
 
 
-def _log_jacobian(design: xr.Dataset) -> np.ndarray:
+def log_jacobian(design: xr.Dataset) -> np.ndarray:
     """From the density of standardised outcomes to that of points, (citizen,)."""
     observed = ~np.isnan(design["y"].values)
     return -np.asarray(observed @ np.log(design["outcome_sd"].values))
@@ -181,7 +181,7 @@ def citizens_index(
     answers = observed.sum(axis=1)
     return -0.5 * (
         distance + log_determinant[kind_of] + answers * np.log(2 * np.pi)
-    ) + _log_jacobian(design)
+    ) + log_jacobian(design)
 
 
 def expected_index(design: xr.Dataset, parameters: Parameters, x: TensorVariable) -> TensorVariable:

@@ -70,6 +70,17 @@ def item_layout(design: xr.Dataset) -> ItemLayout:
     )
 
 
+def response_layout(design: xr.Dataset) -> ItemLayout:
+    """Read the layout off any design with answers.
+
+    Each outcome of ``participation`` is a form of one yes or no.
+    """
+    if "item_form" in design:
+        return item_layout(design)
+    n_outcomes = design["y"].shape[1]
+    return ItemLayout(np.arange(n_outcomes), np.full(n_outcomes, 2), n_outcomes)
+
+
 def items_coords(codebook: Codebook, design: xr.Dataset) -> dict[str, list[str]]:
     """Labels of items and thresholds."""
     items = [codebook.item(str(name)) for name in design[names.ITEM].values]

@@ -23,7 +23,7 @@ import xarray as xr
 from pytensor.tensor import TensorVariable
 
 from bayes_coprod import names
-from bayes_coprod.model.collapse import collapse_counts
+from bayes_coprod.model.collapse import CountCells, collapse_counts
 from bayes_coprod.model.counts import count_log_likelihood
 from bayes_coprod.model.design import country_ends
 from bayes_coprod.model.item_layout import item_layout
@@ -53,7 +53,7 @@ def build_ordinal(
     tau = effect_scales(spec, drivers)
     if tau is not None:
         tau = tau.reshape((-1,))
-        if _gaps_vary(spec, design):
+        if gaps_vary(spec, design):
             tau_kappa = scale("tau_kappa", spec.priors["tau_kappa"])
             tau = pt.concatenate([tau, pt.repeat(tau_kappa, _n_gaps(design))])
     b = country_coefficients(
@@ -67,7 +67,7 @@ def build_ordinal(
     rest = common[len(varies) :]
     thresholds, slope = thresholds_and_slopes(spec, design, b, rest)
     _add_priors(spec, design, b.mean(axis=0), rest)
-    _register(design, thresholds, slope, shifted=_gaps_vary(spec, design))
+    _register(design, thresholds, slope, shifted=gaps_vary(spec, design))
     pm.Potential("answers", ordinal_log_likelihood(design, thresholds, slope))
 
 
@@ -81,12 +81,12 @@ def ordinal_coordinates(
     """
     columns = effect_columns(spec, drivers, design.sizes[names.COEFFICIENT])
     n_gaps = _n_gaps(design)
-    if _gaps_vary(spec, design):
+    if gaps_vary(spec, design):
         return np.r_[columns, np.ones(n_gaps, dtype=bool)], 0
     return columns, n_gaps
 
 
-def _gaps_vary(spec: ModelSpec, design: xr.Dataset) -> bool:
+def gaps_vary(spec: ModelSpec, design: xr.Dataset) -> bool:
     """Whether distances between thresholds differ between countries."""
     return spec.thresholds_vary and spec.pooling != "complete" and _n_gaps(design) > 0
 
@@ -115,7 +115,7 @@ def thresholds_and_slopes(
     slope = b[:, 1 : 1 + n_columns]
     if not n_gaps:
         return first, slope
-    if _gaps_vary(spec, design):
+    if gaps_vary(spec, design):
         gap = pt.exp(b[:, 1 + n_columns :])
     else:
         gap = from_normal(spec.priors["kappa_gap"], rest)[None]
@@ -133,7 +133,7 @@ def _add_priors(
     log_prior += pm.logp(pm.Normal.dist(0, 1), rest).sum()
     if n_columns:
         log_prior += log_density(spec.priors["beta"], mean[1 : 1 + n_columns]).sum()
-    if _gaps_vary(spec, design):
+    if gaps_vary(spec, design):
         log_gap = mean[1 + n_columns :]
         # of the distances' geometric mean over countries, and d gap / d log gap
         log_prior += (log_density(spec.priors["kappa_gap"], pt.exp(log_gap)) + log_gap).sum()
@@ -160,16 +160,21 @@ def ordinal_log_likelihood(
     design: xr.Dataset, thresholds: TensorVariable, slope: TensorVariable
 ) -> TensorVariable:
     """Log likelihood of all citizens, from thresholds and slopes of each country."""
-    n_countries = design.sizes[names.COUNTRY]
-    cells = collapse_counts(
+    cells = collapse_ordinal(design)
+    nothing = pt.zeros((design.sizes[names.COUNTRY], 1))
+    eta = predict_citizens(cells.x, cells.ends, nothing, slope[:, None, :])
+    return count_log_likelihood(cells, eta, thresholds)
+
+
+def collapse_ordinal(design: xr.Dataset) -> CountCells:
+    """Counts of the answers to the item."""
+    return collapse_counts(
         design["x"].values,
         design["answer"].values,
         design["country_index"].values,
-        n_countries,
+        design.sizes[names.COUNTRY],
         int(design["n_categories"].values[0]),
     )
-    eta = predict_citizens(cells.x, cells.ends, pt.zeros((n_countries, 1)), slope[:, None, :])
-    return count_log_likelihood(cells, eta, thresholds)
 
 
 def citizens_ordinal(
@@ -188,5 +193,5 @@ def citizens_ordinal(
 def ordinal_parameters(spec: ModelSpec, design: xr.Dataset) -> tuple[str, ...]:
     """Posterior variables that the likelihood is made of."""
     slope = ("b",) if design.sizes[names.COEFFICIENT] else ()
-    shift = ("threshold_shift",) if _gaps_vary(spec, design) else ()
+    shift = ("threshold_shift",) if gaps_vary(spec, design) else ()
     return ("b_intercept", *slope, "kappa", *shift)

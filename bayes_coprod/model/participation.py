@@ -17,7 +17,7 @@ import xarray as xr
 from pytensor.tensor import TensorVariable
 
 from bayes_coprod import names
-from bayes_coprod.model.collapse import collapse_counts
+from bayes_coprod.model.collapse import CountCells, collapse_counts
 from bayes_coprod.model.counts import count_log_likelihood
 from bayes_coprod.model.design import country_ends
 from bayes_coprod.model.pilot import Pilot
@@ -40,17 +40,21 @@ def participation_log_likelihood(
     design: xr.Dataset, intercept: TensorVariable, slope: TensorVariable
 ) -> TensorVariable:
     """Log likelihood of all citizens, from levels (country, outcome) and slopes of each country."""
-    n_countries = design.sizes[names.COUNTRY]
+    cells = collapse_participation(design)
+    eta = predict_citizens(cells.x, cells.ends, intercept, slope)
+    return count_log_likelihood(cells, eta, pt.zeros((design.sizes[names.COUNTRY], 1)))
+
+
+def collapse_participation(design: xr.Dataset) -> CountCells:
+    """Counts of those who do not and who do take part, of each outcome."""
     y = design["y"].values
-    cells = collapse_counts(
+    return collapse_counts(
         design["x"].values,
         np.where(np.isnan(y), -1, y).astype(np.int64),
         design["country_index"].values,
-        n_countries,
+        design.sizes[names.COUNTRY],
         n_categories=2,
     )
-    eta = predict_citizens(cells.x, cells.ends, intercept, slope)
-    return count_log_likelihood(cells, eta, pt.zeros((n_countries, 1)))
 
 
 def citizens_participation(

@@ -7,7 +7,7 @@ The propensities of a country's population are spread as
 and the expected share of any answer is the integral of its probability over that distribution. It
 is evaluated on one grid for all citizens: each is first laid onto a lattice of expected
 propensities by cubic interpolation, which costs less than six digits and makes the rest independent
-of the number of citizens.
+of the number of citizens. Where a model knows no deviations the lattice is the grid.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ import numpy as np
 import xarray as xr
 
 from bayes_coprod.model.answer_tables import category_probabilities, compiled, probability_above
-from bayes_coprod.model.design import country_ends
 from bayes_coprod.model.grid_op import expected_propensity, make_scale
-from bayes_coprod.model.item_layout import ItemLayout, item_layout
+from bayes_coprod.model.item_layout import ItemLayout, response_layout
 from bayes_coprod.model.items import integrand_at
 from bayes_coprod.model.quadrature import Nodes
 from bayes_coprod.model.thresholds import effects_and_thresholds
@@ -91,19 +90,26 @@ class Population:
     Parameters
     ----------
     design : xarray.Dataset
-        Of an ``items`` model.
-    nodes : Nodes
-        That the model was fitted with: it knows deviations as far as they resolve them.
+        Of any model but ``index``.
+    nodes : Nodes or None
+        That the model was fitted with: it knows deviations as far as they resolve them. Without
+        them citizens have no deviations.
+    ends : numpy.ndarray
+        (country + 1,), where the citizens of each country begin and end.
     """
 
-    def __init__(self, design: xr.Dataset, nodes: Nodes) -> None:
+    def __init__(self, design: xr.Dataset, nodes: Nodes | None, ends: np.ndarray) -> None:
         self.design = design
         self.nodes = nodes
-        self.layout = item_layout(design)
-        self.ends = country_ends(design)
+        self.layout = response_layout(design)
+        self.ends = ends
         own = [self.layout.form == f for f in range(self.layout.n_forms)]
         self.scales = [make_scale(self.layout.n_categories, mask) for mask in own]
-        self.takes_part_from = design["takes_part_from"].values
+        self.takes_part_from = (
+            design["takes_part_from"].values
+            if "takes_part_from" in design
+            else np.ones(self.layout.n_forms, dtype=np.int64)
+        )
 
     def propensities(self, draw: Draw, x: np.ndarray, weight: np.ndarray) -> list[Spread]:
         """How propensities are spread in each country's population at one draw.
@@ -122,7 +128,11 @@ class Population:
         list of Spread
             For each form.
         """
-        effects, _, sigma, _ = integrand_at(self.design, draw, self.nodes)
+        if self.nodes is None:
+            effects, _ = effects_and_thresholds(self.design, draw)
+            sigma = np.zeros(self.layout.n_forms)
+        else:
+            effects, _, sigma, _ = integrand_at(self.design, draw, self.nodes)
         mu = expected_propensity(effects, x, self.ends)
         return [
             _spread(mu[:, f].copy(), weight, self.ends, float(sd)) for f, sd in enumerate(sigma)
@@ -234,6 +244,8 @@ def _spread(mu: np.ndarray, weight: np.ndarray, ends: np.ndarray, sigma: float) 
     low, high = mu.min(), mu.max()
     lattice = low + _STEP * np.arange(-1, int((high - low) / _STEP) + 3)
     laid = _lay_on_lattice(mu, weight, ends, lattice[0], _STEP, len(lattice))
+    if sigma == 0:
+        return Spread(lattice, laid)
     # the trapezoidal rule is exact where the spacing resolves both deviations and logistics
     spacing = min(0.7 * sigma, 0.7)
     n_nodes = int((high - low + 2 * _REACH * sigma) / spacing) + 2

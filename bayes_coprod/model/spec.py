@@ -19,12 +19,12 @@ from bayes_coprod.strict import StrictTable
 
 type Pooling = Literal["partial", "none", "complete"]
 type Parametrisation = Literal["informed", "non_centred", "centred"]
-type Gradient = Literal["jax", "numba"]
+type Gradient = Literal["auto", "jax", "numba"]
 type Quadrature = Literal["auto", "grid", "dense"]
 
 _POOLING = ("partial", "none", "complete")
 _PARAMETRISATION = ("informed", "non_centred", "centred")
-_GRADIENT = ("jax", "numba")
+_GRADIENT = ("auto", "jax", "numba")
 _QUADRATURE = ("auto", "grid", "dense")
 _OUTCOMES = (("form",), ("form", "sector"))
 
@@ -120,8 +120,9 @@ class Sampler:
     cores : int or None
         Chains at a time; ``None``: as many as the machine has cores.
     random_seed : int
-    gradient : {"jax", "numba"}
-        What the density is compiled to. ``"numba"`` compiles for longer, most the first time that
+    gradient : {"auto", "jax", "numba"}
+        How the density is computed. ``"auto"``: by kernels where the model has them, else compiled
+        from its graph to JAX. ``"numba"`` compiles the graph for longer, most the first time that
         a machine meets a model of the kind, and its gradients of ``items`` are faster.
     quadrature : {"auto", "grid", "dense"}
         How ``items`` integrates over citizens: on one grid for all, fast; or on nodes of each
@@ -133,7 +134,7 @@ class Sampler:
     tune: int = 300
     cores: int | None = None
     random_seed: int = 2008
-    gradient: Gradient = "jax"
+    gradient: Gradient = "auto"
     quadrature: Quadrature = "auto"
 
 

@@ -9,7 +9,7 @@ import pytensor.tensor as pt
 import xarray as xr
 from pytensor.tensor import TensorVariable
 
-from bayes_coprod.model.item_layout import ItemLayout, item_layout
+from bayes_coprod.model.item_layout import ItemLayout, response_layout
 
 type Parameters = Mapping[str, TensorVariable]
 
@@ -59,11 +59,13 @@ def effects_and_thresholds(
     design: xr.Dataset, draw: Mapping[str, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Effects (country, form, 1 + coefficient) and thresholds (country, threshold) of a draw."""
-    layout = item_layout(design)
+    layout = response_layout(design)
     effects = draw["b_intercept"][:, :, None]
     if "b" in draw:
         effects = np.concatenate([effects, draw["b"]], axis=2)
-    kappa = np.tile(draw["kappa"], (len(effects), 1))
+    # in participation the level is all in the intercept
+    kappa = draw.get("kappa", np.zeros(len(layout.form)))
+    kappa = np.tile(kappa, (len(effects), 1))
     if "shift" in draw:
         kappa = kappa + draw["shift"][:, layout.item_of_threshold]
     if "threshold_shift" in draw:
