@@ -46,6 +46,9 @@ SaveOption = Annotated[
 DrawsOption = Annotated[int | None, typer.Option(help="Draws of each chain.")]
 TuneOption = Annotated[int | None, typer.Option(help="Tuning draws of each chain.")]
 ChainsOption = Annotated[int | None, typer.Option(help="Chains.")]
+ItemOption = Annotated[
+    str | None, typer.Option("--item", help="Item to explain, of a model of 'ordinal'.")
+]
 SeedOption = Annotated[int | None, typer.Option("--seed", help="Random seed.")]
 ImputeOption = Annotated[
     int | None,
@@ -112,6 +115,7 @@ def run(
     codebook: CodebookOption,
     out: ReportOption = Path("report.html"),
     model: ModelOption = "items",
+    item: ItemOption = None,
     save: SaveOption = None,
     strict: StrictOption = False,
     encoding: EncodingOption = None,
@@ -126,7 +130,7 @@ def run(
 
     read = read_survey(survey, codebook, encoding=encoding)
     sampler = {"draws": draws, "tune": tune, "chains": chains, "random_seed": seed}
-    _run(read, model, out, save, strict, impute, **sampler)
+    _run(read, model, out, save, strict, impute, item, **sampler)
 
 
 @app.command()
@@ -163,6 +167,7 @@ def fit(
     codebook: CodebookOption,
     out: Annotated[Path, typer.Option("--out", "-o", help="Fit to write, .nc.")] = Path("fit.nc"),
     model: ModelOption = "items",
+    item: ItemOption = None,
     strict: StrictOption = False,
     encoding: EncodingOption = None,
     draws: DrawsOption = None,
@@ -175,11 +180,11 @@ def fit(
     from bayes_coprod.diagnostics.sampling import check_fit
     from bayes_coprod.inference.fit import save_fit
     from bayes_coprod.inference.sample import fit_model
-    from bayes_coprod.model.spec import load_model
+    from bayes_coprod.model.spec import choose_item, load_model
     from bayes_coprod.survey.read import read_survey
 
     _check_targets(out)
-    spec = load_model(model)
+    spec = choose_item(load_model(model), item)
     read = read_survey(survey, codebook, encoding=encoding)
     data = _completed(read, impute, _drivers(spec), seed)
     fitted = fit_model(spec, data, draws=draws, tune=tune, chains=chains, random_seed=seed)
@@ -222,18 +227,19 @@ def _run(
     save: Path | None,
     strict: bool,
     impute: int | None = None,
+    item: str | None = None,
     **sampler: int | None,
 ) -> None:
     from bayes_coprod.diagnostics.sampling import check_fit
     from bayes_coprod.finding import Findings
     from bayes_coprod.inference.fit import save_fit
     from bayes_coprod.inference.sample import fit_model
-    from bayes_coprod.model.spec import load_model
+    from bayes_coprod.model.spec import choose_item, load_model
     from bayes_coprod.report.write import write_report
     from bayes_coprod.survey.coverage import check_survey
     from bayes_coprod.survey.read import Survey
 
-    spec = load_model(model)
+    spec = choose_item(load_model(model), item)
     _check_targets(out, save)
     typer.echo(repr(survey))
     drivers = _drivers(spec)

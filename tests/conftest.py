@@ -83,6 +83,16 @@ def small(small_frame, small_book):
 
 
 @pytest.fixture
+def strict(small_frame, small_book):
+    """The small survey, where only the highest answer is taking part: not everybody does."""
+    from bayes_coprod.survey.read import read_survey
+
+    for item in small_book["items"].values():
+        item["takes_part_from"] = item["categories"][-1]
+    return read_survey(small_frame, small_book)
+
+
+@pytest.fixture
 def index_spec():
     """Specifications of the index model: the stated keys, defaults for the rest."""
     from bayes_coprod.model.spec import load_model

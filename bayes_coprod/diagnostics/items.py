@@ -38,8 +38,8 @@ def check_items(fit: Fit) -> list[Finding]:
     return [
         in_worst_part(fit, _check_quadrature),
         in_worst_part(fit, _check_deviations),
-        in_worst_part(fit, _check_pilot),
-        *_check_shifts(fit),
+        in_worst_part(fit, check_pilot),
+        *check_shifts(fit),
         *_check_forms(fit),
     ]
 
@@ -119,7 +119,8 @@ def _check_deviations(fit: Fit) -> Finding:
     )
 
 
-def _check_pilot(fit: Fit) -> Finding:
+def check_pilot(fit: Fit) -> Finding:
+    """Say whether the pilot found where the posterior lies."""
     assert fit.pilot is not None
     problem = fit.pilot.problem
     return Finding(
@@ -136,11 +137,37 @@ def _check_pilot(fit: Fit) -> Finding:
     )
 
 
-def _check_shifts(fit: Fit) -> list[Finding]:
-    """Name the items that work differently in a country: levels there do not compare."""
-    if "shift" not in fit.posterior:
+def check_shifts(fit: Fit) -> list[Finding]:
+    """Name the items, or the thresholds of one, that work differently in a country.
+
+    Parameters
+    ----------
+    fit : Fit
+
+    Returns
+    -------
+    list of Finding
+        None where thresholds are the same in all countries.
+    """
+    name = "threshold_shift" if "threshold_shift" in fit.posterior else "shift"
+    if name not in fit.posterior:
         return []
-    shift = fit.posterior["shift"]
+    shift = fit.posterior[name]
+    what, rest, level, remedy = (
+        (
+            "item x country thresholds",
+            "the form's other items",
+            "rarer",
+            "Compare countries by form rather than by these items",
+        )
+        if name == "shift"
+        else (
+            "thresholds of a country",
+            "the item's other thresholds",
+            "higher",
+            "Compare shares of categories with care",
+        )
+    )
     draws = (names.CHAIN, names.DRAW)
     beyond = (abs(shift) > SHIFT_LIMIT).mean(draws).values  # (country, item)
     mean = shift.mean(draws).values
@@ -155,11 +182,11 @@ def _check_shifts(fit: Fit) -> list[Finding]:
                 "",
                 likeliest,
                 SHIFT_PROBABILITY,
-                "No item's thresholds are shifted in a country by more than "
+                "No thresholds are shifted in a country by more than "
                 f"{SHIFT_LIMIT} logits with probability above {SHIFT_PROBABILITY}.",
             )
         ]
-    countries, items = shift[names.COUNTRY].values, shift[names.ITEM].values
+    countries, items = shift[names.COUNTRY].values, shift[shift.dims[-1]].values
     named = [f"{items[k]} in {countries[c]} ({mean[c, k]:+.1f})" for c, k in found[:_NAMED]]
     more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     return [
@@ -169,10 +196,9 @@ def _check_shifts(fit: Fit) -> list[Finding]:
             "; ".join(named) + more,
             likeliest,
             SHIFT_PROBABILITY,
-            f"{len(found)} of {beyond.size} item x country thresholds are shifted by more than "
-            f"{SHIFT_LIMIT} logits with probability above {SHIFT_PROBABILITY} (shift above 0: "
-            "rarer there than the form's other items).",
-            "Compare countries by form rather than by these items; check wording and coding there.",
+            f"{len(found)} of {beyond.size} {what} are shifted by more than {SHIFT_LIMIT} logits "
+            f"with probability above {SHIFT_PROBABILITY} (shift above 0: {level} there than {rest}).",
+            f"{remedy}; check wording and coding there.",
         )
     ]
 

@@ -8,7 +8,7 @@ import xarray as xr
 
 from bayes_coprod import names
 from bayes_coprod.diagnostics.imputation import check_imputation
-from bayes_coprod.diagnostics.items import check_items
+from bayes_coprod.diagnostics.items import check_items, check_pilot, check_shifts
 from bayes_coprod.diagnostics.worst import extreme, in_worst_part
 from bayes_coprod.finding import Finding, Findings, Status
 from bayes_coprod.inference.fit import Fit, check_is_fit
@@ -35,7 +35,8 @@ def check_fit(fit: Fit) -> Findings:
         Rank-normalised split R-hat, bulk and tail effective sample size of the worst quantity,
         divergences, and E-BFMI of the worst chain. R-hat is ``unknown`` with fewer than four
         chains. Of ``items`` besides the integral over citizens, the pilot, shifts of an item's
-        thresholds in a country that stand in the way of comparing, and forms with one item. Of
+        thresholds in a country that stand in the way of comparing, and forms with one item; of
+        ``ordinal`` shifts of single thresholds, and a pilot that failed. Of
         several completed data sets all this is judged within each, the worst is named, and the
         spread between them has a finding of its own.
 
@@ -46,7 +47,11 @@ def check_fit(fit: Fit) -> Findings:
     """
     check_is_fit(fit, "check_fit")
     pilot = fit.parts[0].pilot
-    of_model = check_items(fit) if pilot is not None and pilot.nodes is not None else []
+    of_model = check_shifts(fit)
+    if pilot is not None and pilot.nodes is not None:
+        of_model = check_items(fit)
+    elif pilot is not None and pilot.problem:
+        of_model = [check_pilot(fit), *of_model]
     return Findings(
         [
             in_worst_part(fit, lambda part: _check_r_hat(part.posterior)),

@@ -3,33 +3,47 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 
 from bayes_coprod import names
+from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.inference.fit import Fit, check_is_fit
 from bayes_coprod.inference.pooled import by_part
 from bayes_coprod.model.build import compile_citizen_log_likelihood
+from bayes_coprod.model.collapse import distinct_rows
 
 
-def add_log_likelihood(fit: Fit) -> Fit:
+def add_log_likelihood(fit: Fit, *, by: Literal["citizen", "cell"] = "citizen") -> Fit:
     r"""Add each citizen's log likelihood, so that ArviZ can leave citizens out.
 
     Parameters
     ----------
     fit : Fit
+    by : {"citizen", "cell"}
+        ``"cell"``: once for all citizens of a country who have the same drivers and answers; of
+        models that are computed from sums or counts.
 
     Returns
     -------
     Fit
         A new one whose ``tree`` has the group ``log_likelihood`` with ``answers``
-        (chain, draw, citizen): the log density of all that a citizen answered, in the survey's
-        units. It takes 8 bytes a citizen and draw.
+        (chain, draw, citizen or cell): the log density of all that a citizen answered, in the
+        survey's units. It takes 8 bytes a citizen or cell and draw. Of cells the coordinate
+        ``multiplicity`` (cell) counts the citizens; the likelihood is that of one of them.
+
+    Raises
+    ------
+    SpecError
+        If `by` is unknown, or cells are wanted of ``items`` or of several completed data sets.
 
     Notes
     -----
-    The unit is the citizen, so ``arviz.loo(fit.tree)`` leaves one citizen out at a time.
+    The unit is the citizen, so ``arviz.loo(fit.tree)`` leaves one citizen out at a time. What it
+    says of a cell holds for each of its citizens: sums over citizens take each cell
+    ``multiplicity`` times.
 
     Of a fit of several completed data sets each draw's likelihood is that given the drivers that
     it was fitted with. Parameters and filled-in drivers are drawn together, so leaving a citizen
@@ -40,27 +54,52 @@ def add_log_likelihood(fit: Fit) -> Fit:
     the drivers only roughly, since they have as many values as there are data sets.
     """
     check_is_fit(fit, "add_log_likelihood")
+    if by not in ("citizen", "cell"):
+        raise make_error(
+            SpecError,
+            "add_log_likelihood",
+            f"unknown by {by!r}",
+            value=by,
+            available=("citizen", "cell"),
+        )
+    answers = _of_citizens(fit) if by == "citizen" else _of_cells(fit)
     tree = fit.tree.copy()
-    tree["log_likelihood"] = xr.DataTree(xr.Dataset({"answers": _log_likelihood(fit)}))
+    tree["log_likelihood"] = xr.DataTree(xr.Dataset({"answers": answers}))
     return replace(fit, tree=tree)
 
 
 @by_part
-def _log_likelihood(fit: Fit) -> xr.DataArray:
+def _of_citizens(fit: Fit) -> xr.DataArray:
     """Each citizen's log likelihood, (chain, draw, citizen)."""
+    return _log_likelihood(fit, fit.design, {names.CITIZEN: fit.design[names.CITIZEN]})
+
+
+def _of_cells(fit: Fit) -> xr.DataArray:
+    """The log likelihood of one citizen of each cell, (chain, draw, cell)."""
+    if fit.spec.likelihood == "items" or names.IMPUTATION in fit.design.dims:
+        what = "a model of 'items'" if fit.spec.likelihood == "items" else "a pooled fit"
+        raise make_error(
+            SpecError, "add_log_likelihood", f"{what} has no cells", remedy="by='citizen'."
+        )
+    response = fit.design["answer" if "answer" in fit.design else "y"].values
+    first, cell = distinct_rows(
+        fit.design["country_index"].values, np.column_stack([fit.design["x"].values, response])
+    )
+    coords = {"cell": np.arange(len(first)), "multiplicity": ("cell", np.bincount(cell))}
+    return _log_likelihood(fit, fit.design.isel({names.CITIZEN: first}), coords)
+
+
+def _log_likelihood(fit: Fit, design: xr.Dataset, coords: dict[str, Any]) -> xr.DataArray:
+    """The log likelihood of a design's citizens, whom the first of `coords` labels."""
     posterior = fit.posterior
-    evaluate = compile_citizen_log_likelihood(fit.spec, fit.design, posterior, fit.pilot)
+    evaluate = compile_citizen_log_likelihood(fit.spec, design, posterior, fit.pilot)
     n_chains, n_draws = posterior.sizes[names.CHAIN], posterior.sizes[names.DRAW]
     values = {str(name): posterior[name].values for name in posterior.data_vars}
-    out = np.empty((n_chains, n_draws, fit.design.sizes[names.CITIZEN]))
+    out = np.empty((n_chains, n_draws, design.sizes[names.CITIZEN]))
     for chain, draw in np.ndindex(n_chains, n_draws):
         out[chain, draw] = evaluate({name: v[chain, draw] for name, v in values.items()})
     return xr.DataArray(
         out,
-        dims=(names.CHAIN, names.DRAW, names.CITIZEN),
-        coords={
-            names.CHAIN: posterior[names.CHAIN],
-            names.DRAW: posterior[names.DRAW],
-            names.CITIZEN: fit.design[names.CITIZEN],
-        },
+        dims=(names.CHAIN, names.DRAW, next(iter(coords))),
+        coords={names.CHAIN: posterior[names.CHAIN], names.DRAW: posterior[names.DRAW], **coords},
     )

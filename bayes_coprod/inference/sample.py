@@ -31,9 +31,9 @@ from bayes_coprod.model.spec import (
     Gradient,
     ModelSpec,
     Sampler,
+    choose_item,
     load_model,
     override_sampler,
-    spec_content,
 )
 from bayes_coprod.survey.entries import Codebook
 from bayes_coprod.survey.read import Survey, check_is_survey
@@ -120,11 +120,8 @@ def fit_model(
     """
     if not isinstance(survey, list | tuple):
         check_is_survey(survey, "fit_model")
-    spec = load_model(model)
-    if item is not None:
-        spec = load_model(spec_content(spec) | {"item": item})
     spec = override_sampler(
-        spec,
+        choose_item(load_model(model), item),
         draws=draws,
         tune=tune,
         chains=chains,

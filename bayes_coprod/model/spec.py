@@ -287,6 +287,11 @@ def spec_digest(spec: ModelSpec) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def choose_item(spec: ModelSpec, item: str | None) -> ModelSpec:
+    """Give the specification with another item, if one is given."""
+    return spec if item is None else load_model(spec_content(spec) | {"item": item})
+
+
 def override_sampler(spec: ModelSpec, **given: Any) -> ModelSpec:
     """Give the specification with those sampler settings replaced that are not ``None``."""
     content = {k: v for k, v in vars(spec.sampler).items() if v is not None}

@@ -34,7 +34,7 @@ _MEANING = {
     "rho": "correlation of a citizen's outcomes",
     "kappa": "an item's first threshold",
     "kappa_gap": "distance between an item's neighbouring thresholds",
-    "tau_kappa": "SD of shifts of thresholds between countries",
+    "tau_kappa": "SD of thresholds' shifts, or distances' logarithms, between countries",
     "sigma": "SD of citizens around what is expected",
 }
 
@@ -54,11 +54,12 @@ def data_section(fit: Fit) -> Section:
     )
     total = people.sum()
     left_out, asked = int(total["asked"] - total["in the fit"]), int(total["asked"])
-    too_few = (
-        "answered fewer than half of the items of every outcome"
-        if fit.spec.likelihood == "index"
-        else "answered no item"
-    )
+    too_few = {
+        "index": "answered fewer than half of the items of every outcome",
+        "items": "answered no item",
+        "ordinal": "did not answer the item",
+        "participation": "left open whether they take part",
+    }[fit.spec.likelihood]
     why = too_few if names.IMPUTATION in design.dims else f"miss a driver or {too_few}"
     blocks: list[Block] = [
         Paragraph(
@@ -140,7 +141,12 @@ def prior_interval(fit: Fit, parameter: str, prob: float) -> Interval:
 def model_section(fit: Fit, prob: float) -> Section:
     """Say the model in formulas, its priors and what they imply, and how it was sampled."""
     spec = fit.spec
-    likelihood = _index_formulas if spec.likelihood == "index" else _items_formulas
+    likelihood = {
+        "index": _index_formulas,
+        "items": _items_formulas,
+        "ordinal": _ordinal_formulas,
+        "participation": _participation_formulas,
+    }[spec.likelihood]
     blocks: list[Block] = [
         Paragraph(spec.question) if spec.question else Paragraph(f"Model {spec.name!r}."),
         *likelihood(fit),
@@ -194,6 +200,36 @@ def _items_formulas(fit: Fit) -> list[Block]:
             f"The citizen's propensity to {listed(forms)} co-production.{pair} Propensities "
             "are integrated out while sampling.",
         ),
+    ]
+
+
+def _ordinal_formulas(fit: Fit) -> list[Block]:
+    item = fit.codebook.item(str(fit.design[names.ITEM].values[0]))
+    shifted = "threshold_shift" in fit.posterior
+    shift = r" + s_{c(i)j}" if shifted else ""
+    said = (
+        "Distances between thresholds differ between countries: their logarithms vary as "
+        "coefficients do, with the SD tau_kappa, and so does the first threshold, with the SD of "
+        "levels. Shifts s are what is left of a country's thresholds beside its level."
+        if shifted
+        else "Distances between thresholds are the same in all countries."
+    )
+    return [
+        Formula(
+            rf"P(y_i \le j) = \operatorname{{logistic}}(\kappa_j{shift} - \mu_i)",
+            f"Answer of citizen i to ‘{item.label}’, in ordered categories j. {said}",
+        )
+    ]
+
+
+def _participation_formulas(fit: Fit) -> list[Block]:
+    return [
+        Formula(
+            r"P(y_{if} = 1) = \operatorname{logistic}(\mu_{if})",
+            "Citizen i takes part in f who does any of its items; who leaves an item open and does "
+            "none of the others is left out of f. Outcomes are independent given drivers and "
+            "country.",
+        )
     ]
 
 
@@ -285,9 +321,11 @@ def _sampling(fit: Fit) -> str:
         f"{sampler.draws:,} draws{of_each} after {sampler.tune:,} tuning draws, in {seconds:.0f} "
         f"seconds from the design to the draws. {again}"
         + (
-            "The likelihood is computed exactly from sums per country."
+            f"Citizens' propensities are integrated out {_integrated(fit)}."
+            if fit.spec.likelihood == "items"
+            else "The likelihood is computed exactly from sums per country."
             if fit.spec.likelihood == "index"
-            else f"Citizens' propensities are integrated out {_integrated(fit)}."
+            else "The likelihood is computed exactly from counts of citizens who are alike."
         )
     )
 
@@ -338,6 +376,17 @@ def _shape_limit(fit: Fit) -> str:
         return (
             "The model treats the index as normal around what is expected. Scores that pile up at "
             "0 are not normal: averages are robust to it, statements about single citizens are not."
+        )
+    if fit.spec.likelihood == "participation":
+        return (
+            "The model takes what a citizen does in one form as unrelated to what the citizen does "
+            "in another, given drivers and country: levels and gaps are averages of each form, and "
+            "nothing is said of those who do both. How much a citizen does counts for nothing."
+        )
+    if fit.spec.likelihood == "ordinal":
+        return (
+            "The model says of one item only, and lets a driver move all of its thresholds alike, "
+            "on the logit scale."
         )
     return (
         "The model lets a driver move all items of a form alike, on the logit scale, and citizens' "

@@ -49,8 +49,13 @@ from bayes_coprod.report.intervals import (
     rows_of,
 )
 from bayes_coprod.report.items import items_section
+from bayes_coprod.report.measure import measure_of
 from bayes_coprod.wording import capital, listed
 
+_LEVELS = {
+    "Index": "Expected index of a country's citizens, points of 100",
+    "Citizens who take part": "Expected share of a country's citizens who take part, per cent",
+}
 _RANKS_SHOWN = 10
 """With more countries a table of all ranks is wider than a page."""
 
@@ -73,7 +78,7 @@ def collect_report(
     choice = choose_interval(prob, kind)
     coverage = Findings(Finding(**found) for found in json.loads(fit.design.attrs["coverage"]))
     findings = Findings([*check_fit(fit), *coverage])
-    levels = country_levels(fit)
+    levels = measure_of(fit).given(country_levels(fit))
     gulf = gap(fit, of=levels) if has_gap(fit) else None
     sections = [
         *([] if gulf is None else [Section("The gulf", (collect_gulf(fit, choice, levels),))]),
@@ -116,13 +121,16 @@ def collect_gulf(fit: Fit, choice: IntervalChoice, levels: xr.DataArray) -> Gulf
     rows.sort(key=lambda row: -abs(row[0]))
     ordered = tuple(row for _, row in rows)
     one, two = forms_of(fit)
+    measure = measure_of(fit)
     return GulfFigure(
         forms=(one, two),
         rows=ordered,
-        caption=f"Index of {one} and {two} co-production, 0 to 100 points, and the gap between "
-        f"them in points. Dots are posterior means, bars the {choice.words}.",
+        axis=f"{measure.level}, {measure.unit}",
+        units=measure.units,
+        caption=f"{measure.level}, {measure.unit}, in {one} and in {two} co-production, and the "
+        f"gap between them in {measure.units}. Dots are posterior means, bars the {choice.words}.",
         alt=f"For each country a dot for {one} and one for {two} co-production, with the gap in "
-        "points: " + "; ".join(f"{row.place} {row.gap}" for row in ordered) + ".",
+        f"{measure.units}: " + "; ".join(f"{row.place} {row.gap}" for row in ordered) + ".",
     )
 
 
@@ -130,12 +138,14 @@ def _headline(
     fit: Fit, choice: IntervalChoice, levels: xr.DataArray, gulf: xr.DataArray | None
 ) -> str:
     countries = f"In these {words.count(len(fit.countries))} countries"
+    measure = measure_of(fit)
     if gulf is not None and names.SECTOR in gulf.dims:
         first, second = forms_of(fit)
         gaps = choice.intervals(country_mean(gulf))
         after = words.decimals(gaps)
         by_sector = [
-            f"{words.number(gap_.mean, after)} points in {sector} ({words.span(gap_, after)})"
+            f"{words.number(gap_.mean, after)} {measure.units} in {sector} "
+            f"({words.span(gap_, after)})"
             for sector, gap_ in zip(gulf[names.SECTOR].values, gaps, strict=True)
         ]
         return (
@@ -146,18 +156,32 @@ def _headline(
     after = words.decimals(means)
     outcomes = [str(label) for label in levels[outcome_dim(fit.spec)].values]
     if gulf is None:
-        return (
-            f"{countries} the index averages "
-            + listed(
-                [
-                    f"{words.number(mean.mean, after)} points for {outcome} "
-                    f"({words.span(mean, after)})"
-                    for outcome, mean in zip(outcomes, means, strict=True)
-                ]
+        unit = "per cent" if measure.is_share else "points"
+        each = [
+            f"{words.number(mean.mean, after)} {unit} for {outcome} ({words.span(mean, after)})"
+            for outcome, mean in zip(outcomes, means, strict=True)
+        ]
+        if fit.spec.likelihood == "ordinal":
+            (item,) = (fit.codebook.item(str(name)) for name in fit.design[names.ITEM].values)
+            (mean,) = means
+            return (
+                f"{countries} answers to ‘{item.label}’ average {words.number(mean.mean, after)} "
+                f"of 100 points ({choice.short} {words.span(mean, after)})."
             )
-            + f" of 100; in brackets the {choice.short}."
+        share = "the share of citizens who take part averages"
+        said = (
+            f"{share} {listed(each)}"
+            if measure.is_share
+            else (f"the index averages {listed(each)} of 100")
         )
+        return f"{countries} {said}; in brackets the {choice.short}."
     first, second = outcomes
+    if measure.is_share:
+        return (
+            f"{countries} {words.number(means[0].mean, after)} per cent of citizens take part in "
+            f"{first} co-production and {words.number(means[1].mean, after)} per cent in {second}: "
+            f"{_said_of_gulf(fit, choice, gulf)}"
+        )
     return (
         f"{countries} {first} co-production averages {words.number(means[0].mean, after)} of 100 "
         f"points and {second} co-production {words.number(means[1].mean, after)}: "
@@ -187,7 +211,8 @@ def _said_of_gulf(fit: Fit, choice: IntervalChoice, gulf: xr.DataArray) -> str:
     )
     ahead = f", {second} above {first}" if reversed_ else ""
     return (
-        f"a gulf of {words.number(average.mean, after)} points{ahead} ({choice.short} "
+        f"a gulf of {words.number(average.mean, after)} {measure_of(fit).units}{ahead} "
+        f"({choice.short} "
         f"{words.span(average, after)}).{where}"
     )
 
@@ -200,16 +225,17 @@ def _countries_section(
     if silent:
         blocks.append(
             Paragraph(
-                f"Nobody in the fit has an index of {listed(silent)}: what is said of it "
+                f"Nobody in the fit has answers on {listed(silent)}: what is said of it "
                 "comes from the other countries and the drivers alone."
             )
         )
     quantity, what = levels, "level"
     if gulf is not None:
-        blocks.append(_by_country_table("gap", "Gap between the forms", choice, gulf))
+        blocks.append(_by_country_table(fit, "gap", "Gap between the forms", choice, gulf))
         quantity, what = gulf, "gap"
     blocks.append(
         _by_country_table(
+            fit,
             "contrasts",
             f"Each country's {what} minus the countries' mean",
             choice,
@@ -249,7 +275,7 @@ def _levels_table(fit: Fit, choice: IntervalChoice, levels: xr.DataArray) -> Tab
     rows.append(("Mean of the countries", *(words.estimate(i, after) for i in pooled)))
     return Table(
         name="levels",
-        caption=f"Expected index of a country's citizens, points of 100 ({choice.words}; "
+        caption=f"{_LEVELS[measure_of(fit).level]} ({choice.words}; "
         f"{levels.attrs['uncertainty']}).",
         header=("Country", *(capital(outcome) for outcome in outcomes)),
         rows=tuple(rows),
@@ -258,7 +284,7 @@ def _levels_table(fit: Fit, choice: IntervalChoice, levels: xr.DataArray) -> Tab
 
 
 def _by_country_table(
-    name: str, caption: str, choice: IntervalChoice, draws: xr.DataArray
+    fit: Fit, name: str, caption: str, choice: IntervalChoice, draws: xr.DataArray
 ) -> Table:
     summary = choice.table(draws)
     intervals = choice.intervals(draws)
@@ -266,8 +292,12 @@ def _by_country_table(
     labels = [dim for dim in draws.dims if dim not in DRAWS]
     return Table(
         name=name,
-        caption=f"{caption}, points of 100 ({choice.words}).",
-        header=(*(capital(str(dim)) for dim in labels), "Points", "Probability above 0"),
+        caption=f"{caption}, {measure_of(fit).units} ({choice.words}).",
+        header=(
+            *(capital(str(dim)) for dim in labels),
+            capital(measure_of(fit).units),
+            "Probability above 0",
+        ),
         rows=tuple(
             (
                 *((label,) if isinstance(label, str) else label),

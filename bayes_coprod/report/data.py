@@ -70,6 +70,8 @@ class GulfFigure:
 
     forms: tuple[str, str]
     rows: tuple[GulfRow, ...]
+    axis: str
+    units: str
     caption: str
     alt: str
 
@@ -89,6 +91,7 @@ class DriverFigure:
 
     forms: tuple[str, ...]
     rows: tuple[DriverRow, ...]
+    axis: str
     title: str
     caption: str
     alt: str

@@ -20,15 +20,17 @@ from bayes_coprod.report.about import prior_interval
 from bayes_coprod.report.data import Block, DriverFigure, DriverRow, Paragraph, Section, Table
 from bayes_coprod.report.intervals import DRAWS, IntervalChoice, forms_of, rows_of
 from bayes_coprod.report.items import collect_curves
+from bayes_coprod.report.measure import Measure, measure_of
 from bayes_coprod.wording import capital
 
 
 def drivers_section(fit: Fit, choice: IntervalChoice) -> Section:
     """Say what goes with each driver, and how far countries differ in it."""
-    effects = driver_effects(fit)
+    measure = measure_of(fit)
+    effects = reported_effects(fit)
     blocks: list[Block] = [
         Paragraph(
-            "Points of the index that go with a stated difference in each driver while the other "
+            f"{_goes_with(measure)} a stated difference in each driver while the other "
             f"drivers are held. {ASSOCIATION}"
         )
     ]
@@ -42,11 +44,26 @@ def drivers_section(fit: Fit, choice: IntervalChoice) -> Section:
     blocks.append(_effects_table(fit, choice, effects))
     if has_gap(fit):
         blocks.append(_driver_contrast_table(fit, choice, effects))
-    if fit.spec.likelihood == "items":
+    if fit.spec.likelihood in ("items", "ordinal"):
         blocks.append(collect_curves(fit, choice, strongest_driver(fit)))
     if "tau" in fit.posterior:
         blocks.append(_spread_table(fit, choice))
     return Section("Drivers", tuple(blocks))
+
+
+def reported_effects(fit: Fit) -> xr.Dataset:
+    """What goes with each driver, in the report's units."""
+    effects, measure = driver_effects(fit), measure_of(fit)
+    return effects.assign({str(n): measure.given(of) for n, of in effects.data_vars.items()})
+
+
+def _axis(measure: Measure) -> str:
+    of = "of citizens who take part" if measure.is_share else "of the index"
+    return f"{capital(measure.units)} {of}"
+
+
+def _goes_with(measure: Measure) -> str:
+    return f"{_axis(measure)} that go with"
 
 
 def _effects_table(fit: Fit, choice: IntervalChoice, of: xr.Dataset) -> Table:
@@ -60,7 +77,8 @@ def _effects_table(fit: Fit, choice: IntervalChoice, of: xr.Dataset) -> Table:
     n = len(outcomes)
     return Table(
         name="drivers",
-        caption=f"Points that go with each driver, mean over the countries ({choice.words}).",
+        caption=f"{capital(measure_of(fit).units)} that go with each driver, mean over the "
+        f"countries ({choice.words}).",
         header=("Driver", "Difference", *(capital(outcome) for outcome in outcomes)),
         rows=tuple(
             (label, per, *(words.estimate(i, after) for i in intervals[d * n : (d + 1) * n]))
@@ -87,7 +105,7 @@ def _driver_contrast_table(fit: Fit, choice: IntervalChoice, of: xr.Dataset) -> 
     return Table(
         name="driver_contrast",
         caption=f"Which drivers go more with {second} than with {first} co-production: "
-        f"difference in points ({choice.words}).",
+        f"difference in {measure_of(fit).units} ({choice.words}).",
         header=(
             "Driver",
             "Difference",
@@ -174,14 +192,16 @@ def collect_drivers(
         rows.sort(key=lambda row: -row.effects[0].mean)
         order = ""
     title = f"Drivers: {sector}" if sector else "Drivers"
+    measure = measure_of(fit)
     return DriverFigure(
         forms=forms,
         rows=tuple(rows),
         title=title,
-        caption=f"Points of the index that go with the stated difference in each driver, other "
+        axis=_axis(measure),
+        caption=f"{_goes_with(measure)} the stated difference in each driver, other "
         f"drivers held, mean over the countries. Dots are posterior means, bars the "
         f"{choice.words}. {order}".strip(),
-        alt="For each driver the points that go with it: "
+        alt=f"For each driver the {measure.units} that go with it: "
         + "; ".join(
             f"{row.label} {row.per}: "
             + ", ".join(

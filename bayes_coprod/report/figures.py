@@ -12,13 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bayes_coprod.estimands.countries import country_levels
-from bayes_coprod.estimands.drivers import driver_effects
 from bayes_coprod.estimands.summarise import IntervalKind
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.report.collect import collect_gulf
 from bayes_coprod.report.data import DriverFigure, GulfFigure, Interval
-from bayes_coprod.report.drivers import collect_drivers
+from bayes_coprod.report.drivers import collect_drivers, reported_effects
 from bayes_coprod.report.intervals import choose_interval
+from bayes_coprod.report.measure import measure_of
 
 # Okabe-Ito blue and vermilion differ in grey as well; shape tells the forms apart besides
 COLOURS = ("#0072B2", "#D55E00")
@@ -62,7 +62,8 @@ def plot_gulf(fit: Fit, *, prob: float | None = None, kind: IntervalKind | None 
     SpecError
         If the model has one form only, or the interval is none.
     """
-    return draw_gulf(collect_gulf(fit, choose_interval(prob, kind), country_levels(fit)))
+    levels = measure_of(fit).given(country_levels(fit))
+    return draw_gulf(collect_gulf(fit, choose_interval(prob, kind), levels))
 
 
 def plot_drivers(
@@ -95,7 +96,7 @@ def plot_drivers(
     """
     return draw_drivers(
         collect_drivers(
-            fit, choose_interval(prob, kind), effects=driver_effects(fit), sector=sector
+            fit, choose_interval(prob, kind), effects=reported_effects(fit), sector=sector
         )
     )
 
@@ -111,8 +112,9 @@ def draw_gulf(data: GulfFigure) -> Figure:
                 [row.second.mean, row.first.mean], [y, y], color="#dddddd", lw=5, zorder=1,
                 solid_capstyle="butt",
             )  # fmt: skip
+            gap = f"{row.gap} {data.units}"
             middle = (row.first.mean + row.second.mean) / 2
-            axes.text(middle, y - 0.13, f"{row.gap} points", ha="center", va="bottom", fontsize=8)
+            axes.text(middle, y - 0.13, gap, ha="center", va="bottom", fontsize=8)
             _dot(axes, row.first, y, form=0)
             _dot(axes, row.second, y, form=1)
         top = data.rows[0]
@@ -124,7 +126,7 @@ def draw_gulf(data: GulfFigure) -> Figure:
                 fontweight="bold",
             )  # fmt: skip
         axes.set_xlim(0, 100)
-        axes.set_xlabel("Index, points of 100")
+        axes.set_xlabel(data.axis)
     return figure
 
 
@@ -141,7 +143,7 @@ def draw_drivers(data: DriverFigure) -> Figure:
         axes.margins(x=0.05)
         if len(data.forms) == 2:
             _label_forms(axes, data, step)
-        axes.set_xlabel("Points of the index")
+        axes.set_xlabel(data.axis)
     return figure
 
 
