@@ -153,20 +153,13 @@ def check_shifts(fit: Fit) -> list[Finding]:
     if name not in fit.posterior:
         return []
     shift = fit.posterior[name]
-    what, rest, level, remedy = (
-        (
-            "item x country thresholds",
-            "the form's other items",
-            "rarer",
-            "Compare countries by form rather than by these items",
-        )
-        if name == "shift"
-        else (
-            "thresholds of a country",
-            "the item's other thresholds",
-            "higher",
-            "Compare shares of categories with care",
-        )
+    of_items = name == "shift"
+    what = "item x country thresholds" if of_items else "thresholds of countries"
+    rest = "rarer there than the form's other items" if of_items else "above the item's others"
+    remedy = (
+        "Compare countries by form rather than by these items"
+        if of_items
+        else "Compare shares of single categories with care"
     )
     draws = (names.CHAIN, names.DRAW)
     beyond = (abs(shift) > SHIFT_LIMIT).mean(draws).values  # (country, item)
@@ -197,7 +190,7 @@ def check_shifts(fit: Fit) -> list[Finding]:
             likeliest,
             SHIFT_PROBABILITY,
             f"{len(found)} of {beyond.size} {what} are shifted by more than {SHIFT_LIMIT} logits "
-            f"with probability above {SHIFT_PROBABILITY} (shift above 0: {level} there than {rest}).",
+            f"with probability above {SHIFT_PROBABILITY} (shift above 0: {rest}).",
             f"{remedy}; check wording and coding there.",
         )
     ]
