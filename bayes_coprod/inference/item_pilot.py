@@ -18,7 +18,7 @@ from bayes_coprod.inference.mode import (
     find_information,
     find_mode,
 )
-from bayes_coprod.model.item_layout import item_layout, n_coordinates, which_vary
+from bayes_coprod.model.item_layout import ItemLayout, item_layout, n_coordinates, which_vary
 from bayes_coprod.model.items import (
     integrand,
     log_likelihood,
@@ -57,14 +57,15 @@ class _Extremes:
         (form,), the smallest plausible SDs of deviations.
     rho : float
         Their strongest plausible correlation.
-    pull : numpy.ndarray
-        (citizen, form), of :func:`place_nodes`.
+    pull, steepest : numpy.ndarray
+        (citizen, form) and (form,), of :func:`place_nodes`.
     """
 
     at: np.ndarray
     smallest: np.ndarray
     rho: float
     pull: np.ndarray
+    steepest: np.ndarray
 
 
 def fit_item_pilot(spec: ModelSpec, design: xr.Dataset, drivers: tuple[Driver, ...]) -> Pilot:
@@ -168,10 +169,11 @@ def _place(
     With extremes the nodes also hold, and resolve, what the sampler may meet elsewhere.
     """
     smallest, rho = _deviations(spec, design, coordinates, at)
-    widen, pull = 2.0, None
+    widen, pull, steepest = 2.0, None, None
     if extremes is not None:
         widen *= float((_deviations(spec, design, coordinates, extremes.at)[0] / smallest).max())
-        at, smallest, rho, pull = extremes.at, extremes.smallest, extremes.rho, extremes.pull
+        at, smallest, rho = extremes.at, extremes.smallest, extremes.rho
+        pull, steepest = extremes.pull, extremes.steepest
     if not nodes.is_grid:
         nodes = finer(nodes, 1)
     # twice as close as before
@@ -179,13 +181,40 @@ def _place(
     fine = Nodes(nodes.place, nodes.spacing / 2, n_fine)
     integral = make_integral(design, fine)
     parameters = _stated(spec, design, coordinates, at)
-    effects, kappa, *deviations = (
+    effects, kappa, steep, sigma, correlated = (
         value.eval(mode=AT_ONCE) for value in integrand(design, parameters, fine)
     )
-    weights, correlation = integral.posterior(effects, kappa, deviations[0], float(deviations[1]))
+    weights, correlation = integral.posterior(effects, kappa, steep, sigma, float(correlated))
     narrow = np.maximum(smallest * np.sqrt(2 * (1 - abs(rho))), _negligible(design))
     nodes_at = [fine.at(f) for f in range(len(weights))]
-    return place_nodes(weights, nodes_at, correlation, narrow, spec.sampler.quadrature, pull)
+    if steepest is None:
+        steepest = _by_form(steep, item_layout(design))
+    rule = spec.sampler.quadrature
+    return place_nodes(weights, nodes_at, correlation, narrow, rule, pull, steepest)
+
+
+def _by_form(discrimination: np.ndarray, layout: ItemLayout) -> np.ndarray:
+    """Largest discrimination of each form's items, (form,)."""
+    return np.array([discrimination[layout.of(f)].max() for f in range(layout.n_forms)])
+
+
+def _steepest(
+    spec: ModelSpec, design: xr.Dataset, coordinates: Coordinates, at: np.ndarray, sd: np.ndarray
+) -> np.ndarray:
+    """Largest plausible discrimination of each form's items, (form,).
+
+    `sd` is (common coordinate,), how far the data leave these open.
+    """
+    layout = item_layout(design)
+    parameters = _stated(spec, design, coordinates, at)
+    if "lambda" not in parameters:
+        return np.ones(layout.n_forms)
+    n_steep = len(layout.steepness)
+    n_after = len(layout.free_sigma) + int(layout.n_forms == 2)
+    own = sd[len(sd) - n_after - n_steep : len(sd) - n_after]
+    of_log = spec.priors["lambda"].arguments[1] * np.sqrt(own**2 @ layout.steepness**2)
+    widest = parameters["lambda"].eval(mode=AT_ONCE) * np.exp(_FAR_OUT * of_log)
+    return _by_form(widest, layout)
 
 
 def _deviations(
@@ -209,7 +238,8 @@ def _extremes(
     """Find how far the sampler may go from the mode."""
     n_sigma, n_rho = len(item_layout(design).free_sigma), int(design.sizes[names.FORM] == 2)
     n = n_sigma + n_rho
-    sd = np.sqrt((whitening.factor[len(whitening.factor) - n :] ** 2).sum(axis=1))
+    all_sd = np.sqrt((whitening.factor**2).sum(axis=1))
+    sd = all_sd[len(all_sd) - n :]
 
     def moved(of_sigma: float, of_rho: float) -> np.ndarray:
         out = at.copy()
@@ -229,6 +259,7 @@ def _extremes(
         smallest=ends[0][0],
         rho=max((rho for _, rho in ends), key=abs),
         pull=_FAR_OUT * uncertainty / widest**2,
+        steepest=_steepest(spec, design, coordinates, at, all_sd),
     )
 
 

@@ -34,11 +34,14 @@ class Scale(NamedTuple):
         (threshold of the form,), position of the category under it; the next one lies above.
     is_last : numpy.ndarray
         (threshold of the form,), whether it is its item's last.
+    item : numpy.ndarray
+        (threshold of the form,), position of its item among all.
     """
 
     threshold: np.ndarray
     category_below: np.ndarray
     is_last: np.ndarray
+    item: np.ndarray
 
 
 class Patterns(NamedTuple):
@@ -62,18 +65,21 @@ class Patterns(NamedTuple):
 
 
 @compiled
-def probability_above(kappa: np.ndarray, scale: Scale, grid: np.ndarray) -> np.ndarray:
+def probability_above(
+    kappa: np.ndarray, discrimination: np.ndarray, scale: Scale, grid: np.ndarray
+) -> np.ndarray:
     """Probability to answer above each threshold, (country, threshold of the form, grid node).
 
-    `kappa` is (country, threshold).
+    `kappa` is (country, threshold), `discrimination` (item,).
     """
     n = len(scale.threshold)
     out = np.empty((len(kappa), n, len(grid)))
-    falls = math.exp(grid[0] - grid[1])
     for c in range(len(kappa)):
         for t in range(n):
-            # odds to lie below, e^(kappa - theta), fall by the same factor from node to node
-            odds = math.exp(min(kappa[c, scale.threshold[t]] - grid[0], 700.0))
+            # odds to lie below, e^(kappa - lambda theta), fall alike from node to node
+            steep = discrimination[scale.item[t]]
+            falls = math.exp(steep * (grid[0] - grid[1]))
+            odds = math.exp(min(kappa[c, scale.threshold[t]] - steep * grid[0], 700.0))
             for q in range(out.shape[2]):
                 out[c, t, q] = 1 / (1 + odds)
                 odds *= falls
@@ -82,15 +88,18 @@ def probability_above(kappa: np.ndarray, scale: Scale, grid: np.ndarray) -> np.n
 
 @compiled
 def category_probabilities(
-    kappa: np.ndarray, above: np.ndarray, scale: Scale, grid: np.ndarray
+    kappa: np.ndarray,
+    discrimination: np.ndarray,
+    above: np.ndarray,
+    scale: Scale,
+    grid: np.ndarray,
 ) -> np.ndarray:
     """Probability of each category, (country, category of the form, grid node).
 
-    P(between a and b) = logistic(theta - a) logistic(b - theta) (1 - exp(a - b)): no difference of
-    two logistics.
+    P(between a and b) = logistic(eta - a) logistic(b - eta) (1 - exp(a - b)), with the propensity
+    times its discrimination as eta: no difference of two logistics.
     """
     n = len(scale.threshold)
-    falls = math.exp(grid[0] - grid[1])
     out = np.ones((len(kappa), scale.category_below[-1] + 2, above.shape[2]))
     for c in range(len(kappa)):
         for t in range(n):
@@ -99,7 +108,9 @@ def category_probabilities(
             if not scale.is_last[t]:
                 lower, upper = scale.threshold[t], scale.threshold[t + 1]
                 factor = -math.expm1(kappa[c, lower] - kappa[c, upper])
-            odds = math.exp(min(kappa[c, scale.threshold[t]] - grid[0], 700.0))
+            steep = discrimination[scale.item[t]]
+            falls = math.exp(steep * (grid[0] - grid[1]))
+            odds = math.exp(min(kappa[c, scale.threshold[t]] - steep * grid[0], 700.0))
             for q in range(above.shape[2]):
                 out[c, below, q] *= odds * above[c, t, q]
                 out[c, below + 1, q] = above[c, t, q] * factor
@@ -109,21 +120,31 @@ def category_probabilities(
 
 @compiled
 def _by_threshold(
-    kappa: np.ndarray, above: np.ndarray, weights: np.ndarray, scale: Scale, out: np.ndarray
+    kappa: np.ndarray,
+    above: np.ndarray,
+    weights: np.ndarray,
+    patterns: Patterns,
+    out: np.ndarray,
+    by_discrimination: np.ndarray,
 ) -> None:
-    """Gradient by the thresholds of one form, from the node weights of each answer.
+    """Gradient by thresholds and discriminations of one form, from node weights of each answer.
 
-    `weights` is (country, category of the form, grid node); written into `out`, as `kappa`.
+    `weights` is (country, category of the form, grid node); added to `out`, as `kappa`, and to
+    `by_discrimination`, (item,).
     """
+    scale, grid = patterns.scale, patterns.grid
     for c in range(len(kappa)):
         for t in range(len(scale.threshold)):
             below, at = scale.category_below[t], scale.threshold[t]
-            total, between = 0.0, 0.0
+            total, between, moment = 0.0, 0.0, 0.0
             for q in range(above.shape[2]):
                 p = above[c, t, q]
-                total += weights[c, below, q] * p - weights[c, below + 1, q] * (1 - p)
+                slope = weights[c, below, q] * p - weights[c, below + 1, q] * (1 - p)
+                total += slope
+                moment += slope * grid[q]
                 between += weights[c, below + 1, q]
             out[c, at] += total
+            by_discrimination[scale.item[t]] -= moment
             if not scale.is_last[t]:
                 between /= math.expm1(kappa[c, scale.threshold[t + 1]] - kappa[c, at])
                 out[c, scale.threshold[t + 1]] += between
@@ -157,7 +178,9 @@ def _fold(by_row: np.ndarray, patterns: Patterns, shape: tuple[int, int, int]) -
 
 
 @compiled
-def answer_products(kappa: np.ndarray, patterns: Patterns) -> tuple[np.ndarray, np.ndarray]:
+def answer_products(
+    kappa: np.ndarray, discrimination: np.ndarray, patterns: Patterns
+) -> tuple[np.ndarray, np.ndarray]:
     """Multiply the probabilities of the answers in each pattern.
 
     Returns
@@ -165,19 +188,25 @@ def answer_products(kappa: np.ndarray, patterns: Patterns) -> tuple[np.ndarray, 
     (above, products)
         Of :func:`probability_above`; (row, grid node).
     """
-    above = probability_above(kappa, patterns.scale, patterns.grid)
-    table = category_probabilities(kappa, above, patterns.scale, patterns.grid)
+    scale, grid = patterns.scale, patterns.grid
+    above = probability_above(kappa, discrimination, scale, grid)
+    table = category_probabilities(kappa, discrimination, above, scale, grid)
     return above, _multiply(table, patterns)
 
 
 @compiled
 def add_by_kappa(
-    kappa: np.ndarray, above: np.ndarray, by_row: np.ndarray, patterns: Patterns, out: np.ndarray
+    kappa: np.ndarray,
+    above: np.ndarray,
+    by_row: np.ndarray,
+    patterns: Patterns,
+    out: np.ndarray,
+    by_discrimination: np.ndarray,
 ) -> None:
-    """Add the gradient by one form's thresholds to `out`, as `kappa`.
+    """Add the gradients by one form's thresholds to `out`, as `kappa`, and by discriminations.
 
     `by_row` is (row, grid node): posterior weights of those who gave a pattern of answers.
     """
     n_categories = patterns.scale.category_below[-1] + 2
     weights = _fold(by_row, patterns, (len(kappa), n_categories, above.shape[2]))
-    _by_threshold(kappa, above, weights, patterns.scale, out)
+    _by_threshold(kappa, above, weights, patterns, out, by_discrimination)

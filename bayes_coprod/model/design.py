@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -14,6 +15,7 @@ import xarray as xr
 from bayes_coprod import names
 from bayes_coprod.errors import SpecError, SurveyError, make_error
 from bayes_coprod.model.coding import code_drivers, coefficient_labels, driver_of_columns
+from bayes_coprod.model.item_layout import FEWEST_FOR_DISCRIMINATION
 from bayes_coprod.model.outcomes import code_outcomes, finish_outcomes
 from bayes_coprod.model.spec import ModelSpec
 from bayes_coprod.survey.coverage import answered_share, check_survey
@@ -67,6 +69,7 @@ def make_design(survey: Survey, spec: ModelSpec) -> xr.Dataset:
     used = used[np.argsort(country[used], kind="stable")]
     _check_left(survey, country[used])
     _check_variation(survey.data.iloc[used], drivers, items)
+    _check_discrimination(spec, items)
 
     per_sd = [driver.kind in ("numeric", "ordered") for driver in driver_of_columns(drivers)]
     mean = raw[used].mean(axis=0)
@@ -111,6 +114,8 @@ def make_design(survey: Survey, spec: ModelSpec) -> xr.Dataset:
         },
     )
     design = design.assign(finish_outcomes(response.isel({names.CITIZEN: used}), spec))
+    if spec.discrimination:
+        design.attrs["discriminates"] = 1
     design.attrs["digest"] = _digest(design)
     return design
 
@@ -255,6 +260,19 @@ def _check_left(survey: Survey, country: np.ndarray) -> None:
                 remedy="Leave out the driver that was not asked there (`drivers` in the model "
                 "file), or leave out the country. check_survey shows what is missing.",
             )
+
+
+def _check_discrimination(spec: ModelSpec, items: Sequence[Item]) -> None:
+    """Refuse discriminations that no form has enough items for."""
+    counts = Counter(item.form for item in items)
+    if spec.discrimination and max(counts.values()) < FEWEST_FOR_DISCRIMINATION:
+        raise make_error(
+            SpecError,
+            f"model {spec.name!r}",
+            "discrimination = true takes a form of three items or more, and here "
+            + ", ".join(f"{form!r} has {n}" for form, n in counts.items()),
+            remedy="Leave discrimination out.",
+        )
 
 
 def _check_variation(data: pd.DataFrame, drivers: Sequence[Driver], items: Sequence[Item]) -> None:

@@ -67,7 +67,12 @@ class GridIntegral:
         return out
 
     def evaluate(
-        self, effects: np.ndarray, kappa: np.ndarray, sigma: np.ndarray, rho: float
+        self,
+        effects: np.ndarray,
+        kappa: np.ndarray,
+        discrimination: np.ndarray,
+        sigma: np.ndarray,
+        rho: float,
     ) -> tuple[np.ndarray, list[np.ndarray]]:
         """Log likelihood of each citizen, and gradients of their sum.
 
@@ -77,6 +82,8 @@ class GridIntegral:
             (country, form, 1 + coefficient), the intercept first.
         kappa : numpy.ndarray
             (country, threshold).
+        discrimination : numpy.ndarray
+            (item,).
         sigma : numpy.ndarray
             (form,).
         rho : float
@@ -85,24 +92,32 @@ class GridIntegral:
         Returns
         -------
         (numpy.ndarray, list of numpy.ndarray)
-            (citizen,); by effects, kappa, sigma and rho.
+            (citizen,); by each argument.
         """
-        above, products = zip(*(answer_products(kappa, p) for _, p in self.forms), strict=True)
+        above, products = zip(
+            *(answer_products(kappa, discrimination, p) for _, p in self.forms), strict=True
+        )
         value, by_mu, *by_row, by_sigma, by_rho = integrate(
             *self._arguments(effects, products, sigma, rho)
         )
-        by_kappa = np.zeros_like(kappa)
+        by_kappa, by_discrimination = np.zeros_like(kappa), np.zeros_like(discrimination)
         for f, (_, patterns) in enumerate(self.forms):
-            add_by_kappa(kappa, above[f], by_row[f], patterns, by_kappa)
+            add_by_kappa(kappa, above[f], by_row[f], patterns, by_kappa, by_discrimination)
         return value, [
             _by_effects(by_mu[:, : self.n_forms], self.x, self.ends),
             by_kappa,
+            by_discrimination,
             by_sigma[: self.n_forms],
             np.asarray(by_rho),
         ]
 
     def posterior(
-        self, effects: np.ndarray, kappa: np.ndarray, sigma: np.ndarray, rho: float
+        self,
+        effects: np.ndarray,
+        kappa: np.ndarray,
+        discrimination: np.ndarray,
+        sigma: np.ndarray,
+        rho: float,
     ) -> tuple[list[np.ndarray], np.ndarray]:
         """Posterior of each citizen on the nodes; parameters as of :meth:`evaluate`.
 
@@ -112,7 +127,7 @@ class GridIntegral:
             For each form (citizen, node), each citizen's weights, which add up to 1; (citizen,),
             the correlation of the two propensities, 0 for one form.
         """
-        products = [answer_products(kappa, patterns)[1] for _, patterns in self.forms]
+        products = [answer_products(kappa, discrimination, p)[1] for _, p in self.forms]
         *weights, cross = node_weights(*self._arguments(effects, products, sigma, rho))
         weights = weights[: self.n_forms]
         if self.n_forms == 1:
@@ -129,12 +144,13 @@ class GridIntegral:
         self,
         effects: np.ndarray,
         kappa: np.ndarray,
+        discrimination: np.ndarray,
         sigma: np.ndarray,
         rho: float,
         rng: np.random.Generator,
     ) -> np.ndarray:
         """Draw a node of each form from each citizen's posterior, (citizen, form), in logits."""
-        products = [answer_products(kappa, patterns)[1] for _, patterns in self.forms]
+        products = [answer_products(kappa, discrimination, p)[1] for _, p in self.forms]
         uniform = rng.random((len(self.x), 2))
         drawn = draw_nodes(*self._arguments(effects, products, sigma, rho), uniform)
         return drawn[:, : self.n_forms]
@@ -225,6 +241,7 @@ def make_scale(n_categories: np.ndarray, own: np.ndarray) -> Scale:
         threshold=threshold,
         category_below=np.arange(len(threshold)) + item,
         is_last=np.append(item[1:] != item[:-1], True),
+        item=np.flatnonzero(own)[item],
     )
 
 
@@ -242,7 +259,7 @@ def _group(n_categories: np.ndarray) -> list[list[int]]:
 
 
 class GridLogLikelihood(Op):  # type: ignore[misc]
-    """Sum of the citizens' log likelihood, from (effects, kappa, sigma, rho).
+    """Sum of the citizens' log likelihood, from (effects, kappa, discrimination, sigma, rho).
 
     The outputs after the first are the gradients, which come with the value at no cost.
     """
@@ -251,7 +268,7 @@ class GridLogLikelihood(Op):  # type: ignore[misc]
         self.integral = integral
 
     def make_node(self, *inputs: Variable) -> Apply:
-        """Take effects (country, form, 1 + coefficient), kappa (country, threshold), sigma, rho."""
+        """Take what :meth:`GridIntegral.evaluate` takes."""
         tensors = [pt.as_tensor_variable(value, dtype="float64") for value in inputs]
         return Apply(self, tensors, [pt.dscalar(), *(tensor.type() for tensor in tensors)])
 
@@ -264,8 +281,10 @@ class GridLogLikelihood(Op):  # type: ignore[misc]
 
     def value_and_gradients(self, *inputs: np.ndarray) -> list[np.ndarray]:
         """Sum of the log likelihood and its gradient by each input."""
-        effects, kappa, sigma = (np.ascontiguousarray(value) for value in inputs[:3])
-        per_citizen, gradients = self.integral.evaluate(effects, kappa, sigma, float(inputs[3]))
+        effects, kappa, steep, sigma = (np.ascontiguousarray(value) for value in inputs[:4])
+        per_citizen, gradients = self.integral.evaluate(
+            effects, kappa, steep, sigma, float(inputs[4])
+        )
         return [np.asarray(per_citizen.sum()), *gradients]
 
     def infer_shape(self, node: Apply, shapes: list[object]) -> list[object]:
@@ -283,13 +302,13 @@ class GridLogLikelihood(Op):  # type: ignore[misc]
 
 
 class GridCitizens(Op):  # type: ignore[misc]
-    """Log likelihood of each citizen, from (effects, kappa, sigma, rho); without a gradient."""
+    """Log likelihood of each citizen, without a gradient; inputs as :class:`GridLogLikelihood`."""
 
     def __init__(self, integral: GridIntegral) -> None:
         self.integral = integral
 
     def make_node(self, *inputs: Variable) -> Apply:
-        """Take effects (country, form, 1 + coefficient), kappa (country, threshold), sigma, rho."""
+        """Take what :meth:`GridIntegral.evaluate` takes."""
         tensors = [pt.as_tensor_variable(value, dtype="float64") for value in inputs]
         return Apply(self, tensors, [pt.dvector()])
 
@@ -301,8 +320,8 @@ class GridCitizens(Op):  # type: ignore[misc]
 
     def value(self, *inputs: np.ndarray) -> np.ndarray:
         """Log likelihood of each citizen, (citizen,)."""
-        effects, kappa, sigma = (np.ascontiguousarray(value) for value in inputs[:3])
-        return self.integral.evaluate(effects, kappa, sigma, float(inputs[3]))[0]
+        effects, kappa, steep, sigma = (np.ascontiguousarray(value) for value in inputs[:4])
+        return self.integral.evaluate(effects, kappa, steep, sigma, float(inputs[4]))[0]
 
 
 @jax_funcify.register(GridCitizens)  # type: ignore[untyped-decorator]

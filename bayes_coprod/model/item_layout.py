@@ -12,6 +12,9 @@ from bayes_coprod.model.spec import ModelSpec
 from bayes_coprod.model.varying import effect_columns, zero_sum_contrasts
 from bayes_coprod.survey.entries import Codebook, Driver
 
+FEWEST_FOR_DISCRIMINATION = 3
+"""Items of a form: of two, only the product of their discriminations with sigma can be learnt."""
+
 
 @dataclass(frozen=True)
 class ItemLayout:
@@ -24,11 +27,14 @@ class ItemLayout:
     n_categories : numpy.ndarray
         (item,).
     n_forms : int
+    discriminates : bool
+        Whether items of forms that have three or more have discriminations of their own.
     """
 
     form: np.ndarray
     n_categories: np.ndarray
     n_forms: int
+    discriminates: bool = False
 
     def of(self, form: int) -> np.ndarray:
         """Positions of a form's items."""
@@ -51,6 +57,16 @@ class ItemLayout:
         return np.flatnonzero(counts > 1)
 
     @property
+    def steepness(self) -> np.ndarray:
+        """Contrasts between the items whose discriminations are free, (contrast, item)."""
+        own = self.contrasts
+        if not self.discriminates:
+            return own[:0]
+        counts = np.bincount(self.form, minlength=self.n_forms)
+        form = np.repeat(np.arange(self.n_forms), counts - 1)  # of each contrast
+        return own[counts[form] >= FEWEST_FOR_DISCRIMINATION]
+
+    @property
     def contrasts(self) -> np.ndarray:
         """Contrasts between the items of each form, (contrast, item)."""
         out = np.zeros((len(self.form) - self.n_forms, len(self.form)))
@@ -66,7 +82,10 @@ class ItemLayout:
 def item_layout(design: xr.Dataset) -> ItemLayout:
     """Read the layout off a design."""
     return ItemLayout(
-        design["item_form"].values, design["n_categories"].values, design.sizes[names.FORM]
+        design["item_form"].values,
+        design["n_categories"].values,
+        design.sizes[names.FORM],
+        bool(design.attrs.get("discriminates", False)),
     )
 
 
@@ -99,7 +118,8 @@ def items_parameters(spec: ModelSpec, design: xr.Dataset) -> tuple[str, ...]:
     slope = ("b",) if design.sizes[names.COEFFICIENT] else ()
     shift = ("shift",) if shifts_vary(spec, item_layout(design)) else ()
     rho = ("rho",) if design.sizes[names.FORM] == 2 else ()
-    return ("b_intercept", *slope, "kappa", *shift, "sigma", *rho)
+    steep = ("lambda",) if len(item_layout(design).steepness) else ()
+    return ("b_intercept", *slope, "kappa", *shift, *steep, "sigma", *rho)
 
 
 def shifts_vary(spec: ModelSpec, layout: ItemLayout) -> bool:
@@ -119,10 +139,11 @@ def which_vary(spec: ModelSpec, design: xr.Dataset, drivers: tuple[Driver, ...])
 def n_coordinates(design: xr.Dataset) -> tuple[int, int, int]:
     """Number of effects, of contrasts between items, and of the other common coordinates.
 
-    The others are gaps between thresholds, citizens' SDs, and their correlation.
+    The others are gaps between thresholds, discriminations, citizens' SDs, and their correlation.
     """
     layout = item_layout(design)
     n_effects = layout.n_forms * (1 + design.sizes[names.COEFFICIENT])
     n_gaps = int((layout.n_categories - 2).sum())
     n_rho = int(layout.n_forms == 2)
-    return n_effects, len(layout.contrasts), n_gaps + len(layout.free_sigma) + n_rho
+    n_rest = n_gaps + len(layout.steepness) + len(layout.free_sigma) + n_rho
+    return n_effects, len(layout.contrasts), n_rest

@@ -2,7 +2,8 @@ r"""The likelihood of ``items``: ordinal answers, one propensity per citizen and
 
 .. math::
 
-    P(y_{ik} \le j) &= \operatorname{logistic}(\kappa_{kj} + s_{kc(i)} - \theta_{i f(k)}) , \\
+    P(y_{ik} \le j) &=
+        \operatorname{logistic}(\kappa_{kj} + s_{kc(i)} - \lambda_k \theta_{i f(k)}) , \\
     \theta_{if} &= b_{c(i)f0} + \sum_p x_{ip} b_{c(i)fp} + \varepsilon_{if} , \qquad
     \varepsilon_i \sim N(0, \Sigma) .
 
@@ -10,6 +11,8 @@ Country intercepts sum to zero: thresholds carry the level. Shifts s sum to zero
 each item, and over a form's items for each country; so they are the coefficients of contrasts
 between the items of a form, which vary by country like any other coefficient. The level of a form
 and the mean places of its contrasts are its items' first thresholds in other coordinates.
+Discriminations :math:`\lambda` are 1, or positive with logarithms that sum to zero over the items
+of each form that has three or more: there the unit of the propensity is theirs on average.
 """
 
 from __future__ import annotations
@@ -40,6 +43,7 @@ from bayes_coprod.model.spec import ModelSpec
 from bayes_coprod.model.thresholds import (
     category_bounds,
     country_thresholds,
+    discriminations,
     effects_and_thresholds,
     log_interval,
 )
@@ -96,7 +100,8 @@ def stated_parameters(
         (country, coefficient): each form's intercept and slopes, then the places of the contrasts
         between items.
     rest : TensorVariable
-        Standard normals: gaps between thresholds, citizens' SDs, and their correlation.
+        Standard normals: gaps between thresholds, discriminations, citizens' SDs, and their
+        correlation.
 
     Returns
     -------
@@ -114,6 +119,8 @@ def stated_parameters(
     first = pt.dot(to_items, places.mean(axis=0)) - level[layout.form]
 
     n_gaps, free = int((layout.n_categories - 2).sum()), layout.free_sigma
+    n_steep = len(layout.steepness)
+    deviations = rest[n_gaps + n_steep :]
     gap = from_normal(spec.priors["kappa_gap"], rest[:n_gaps])
     parameters = {
         "b_intercept": effects[:, :, 0] - level,
@@ -123,9 +130,13 @@ def stated_parameters(
         # the SD of a form with one item cannot be told from its thresholds: 1 by convention
         "sigma": pt.set_subtensor(
             pt.ones(layout.n_forms)[free],
-            from_normal(spec.priors["sigma"], rest[n_gaps : n_gaps + len(free)]),
+            from_normal(spec.priors["sigma"], deviations[: len(free)]),
         ),
     }
+    if n_steep:
+        _, sd = spec.priors["lambda"].arguments
+        z = rest[n_gaps : n_gaps + n_steep]
+        parameters["lambda"] = pt.exp(np.float64(sd) * pt.dot(layout.steepness.T, z))
     if shifts_vary(spec, layout):
         parameters["shift"] = pt.dot(places - places.mean(axis=0), to_items.T)
     if layout.n_forms == 2:
@@ -141,6 +152,7 @@ def _register(parameters: Parameters) -> Parameters:
         "b": (*by_country, names.COEFFICIENT),
         "kappa": (names.THRESHOLD,),
         "shift": (names.COUNTRY, names.ITEM),
+        "lambda": (names.ITEM,),
         "sigma": (names.FORM,),
         "rho": (names.PAIR,),
     }
@@ -218,14 +230,16 @@ def make_integral(design: xr.Dataset, nodes: Nodes) -> GridIntegral:
 
 
 def integrand(design: xr.Dataset, parameters: Parameters, nodes: Nodes) -> list[TensorVariable]:
-    """What an integral on a grid takes: effects and thresholds of each country, sigma and rho."""
+    """What an integral on a grid takes: see :meth:`GridIntegral.evaluate`."""
     sigma, rho = _deviations(parameters, nodes)
     effects = parameters["b_intercept"][:, :, None]
     if "b" in parameters:
         effects = pt.concatenate([effects, parameters["b"]], axis=2)
+    layout = item_layout(design)
     return [
         effects,
-        country_thresholds(item_layout(design), parameters),
+        country_thresholds(layout, parameters),
+        parameters.get("lambda", pt.ones(len(layout.form))),
         sigma,
         pt.zeros(()) if rho is None else rho,
     ]
@@ -233,7 +247,7 @@ def integrand(design: xr.Dataset, parameters: Parameters, nodes: Nodes) -> list[
 
 def integrand_at(
     design: xr.Dataset, draw: Mapping[str, np.ndarray], nodes: Nodes
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
     """What an integral on a grid takes, at one draw of the posterior's variables."""
     sigma, rho = resolved(
         draw["sigma"],
@@ -241,7 +255,8 @@ def integrand_at(
         nodes.least_sd,
         lambda x: np.logaddexp(0, x),
     )
-    return (*effects_and_thresholds(design, draw), sigma, float(rho[0]))
+    steep = discriminations(design, draw)
+    return (*effects_and_thresholds(design, draw), steep, sigma, float(rho[0]))
 
 
 def log_likelihood(design: xr.Dataset, parameters: Parameters, nodes: Nodes) -> TensorVariable:
@@ -267,7 +282,8 @@ def _answer_by_answer(design: xr.Dataset, parameters: Parameters, nodes: Nodes) 
                 continue
             y = answer[rows, k]
             lower, upper = bounds[k][country[rows], y], bounds[k][country[rows], y + 1]
-            log_p = log_interval(at[rows], lower[:, None], upper[:, None])
+            eta = at[rows] * parameters["lambda"][k] if "lambda" in parameters else at[rows]
+            log_p = log_interval(eta, lower[:, None], upper[:, None])
             total = total + log_p if len(rows) == len(at) else pt.inc_subtensor(total[rows], log_p)
         log_answers.append(total)
     sigma, rho = _deviations(parameters, nodes)

@@ -201,6 +201,7 @@ def place_nodes(
     narrow: np.ndarray,
     rule: str,
     pull: np.ndarray | None = None,
+    steepest: np.ndarray | None = None,
 ) -> Nodes:
     r"""Place nodes where the citizens' posterior propensities lie.
 
@@ -218,6 +219,8 @@ def place_nodes(
     pull : numpy.ndarray, optional
         (citizen, form), changes of mu in units of :math:`\sigma^2` that the windows have to bear:
         they move a propensity by its posterior variance times this.
+    steepest : numpy.ndarray, optional
+        (form,), the largest discrimination of an item; 1 otherwise.
 
     Returns
     -------
@@ -233,11 +236,12 @@ def place_nodes(
     half.
     """
     places, spacings, counts = [], [], []
+    steep = np.ones(len(at)) if steepest is None else steepest
     shrink = np.sqrt(np.minimum(1.0, 2 * (1 - np.abs(correlation))))  # (citizen,)
     for f, (weight, node) in enumerate(zip(weights, at, strict=True)):
         mean = (weight * node).sum(axis=1)
         sd = np.sqrt(np.maximum((weight * (node - mean[:, None]) ** 2).sum(axis=1), 1e-12))
-        spacing = np.minimum(_SPACING * np.minimum(sd * shrink, narrow[f]), _LOGISTIC)
+        spacing = np.minimum(_SPACING * np.minimum(sd * shrink, narrow[f]), _LOGISTIC / steep[f])
         below = np.cumsum(weight, axis=1)
         rows = np.arange(len(node))
         low = node[rows, np.maximum((below > _TAIL).argmax(axis=1) - 1, 0)]
@@ -260,7 +264,7 @@ def place_nodes(
         np.stack(places, axis=1), np.stack(spacings, axis=1), tuple(counts), rule != "dense"
     )
     if rule == "auto" and max(counts) > _WORTH_IT:
-        own = place_nodes(weights, at, correlation, narrow, "dense", pull)
+        own = place_nodes(weights, at, correlation, narrow, "dense", pull, steepest)
         # a node of one's own costs some thirty times as much
         if 30 * np.prod(own.n_nodes) < np.prod(counts):
             return own

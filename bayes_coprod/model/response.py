@@ -24,7 +24,7 @@ from bayes_coprod.model.grid_op import expected_propensity, make_scale
 from bayes_coprod.model.item_layout import ItemLayout, response_layout
 from bayes_coprod.model.items import integrand_at
 from bayes_coprod.model.quadrature import Nodes
-from bayes_coprod.model.thresholds import effects_and_thresholds
+from bayes_coprod.model.thresholds import discriminations, effects_and_thresholds
 
 type ResponseScale = Literal["index", "share", "any", "category"]
 type Draw = Mapping[str, np.ndarray]
@@ -132,7 +132,7 @@ class Population:
             effects, _ = effects_and_thresholds(self.design, draw)
             sigma = np.zeros(self.layout.n_forms)
         else:
-            effects, _, sigma, _ = integrand_at(self.design, draw, self.nodes)
+            effects, _, _, sigma, _ = integrand_at(self.design, draw, self.nodes)
         mu = expected_propensity(effects, x, self.ends)
         return [
             _spread(mu[:, f].copy(), weight, self.ends, float(sd)) for f, sd in enumerate(sigma)
@@ -166,12 +166,15 @@ class Population:
         if moves is None:
             moves = np.zeros((1, n_countries, self.layout.n_forms))
         kappa = effects_and_thresholds(self.design, draw)[1]
+        steep = discriminations(self.design, draw)
         out: np.ndarray | float = 0.0
         for f, scores in enumerate(question.scores):
             # to add to a propensity is to take from the thresholds, (move x country, threshold)
-            moved = (kappa - moves[:, :, f, None]).reshape(-1, kappa.shape[-1])
-            above = probability_above(moved, self.scales[f], spread[f].grid)
-            p = category_probabilities(moved, above, self.scales[f], spread[f].grid)
+            moved = kappa - moves[:, :, f, None] * steep[self.layout.item_of_threshold]
+            moved = moved.reshape(-1, kappa.shape[-1])
+            grid = spread[f].grid
+            above = probability_above(moved, steep, self.scales[f], grid)
+            p = category_probabilities(moved, steep, above, self.scales[f], grid)
             p = p.reshape(len(moves), n_countries, *p.shape[1:])
             share = spread[f].share[:, :, None]  # (country, node, 1)
             if question.scale != "any":

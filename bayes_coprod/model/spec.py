@@ -45,6 +45,7 @@ PRIORS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
         "tau_intercept": ("half_normal(0.5)", _SCALES),
         "tau": ("half_normal(0.3)", _SCALES),
         "tau_kappa": ("half_normal(0.3)", _SCALES),
+        "lambda": ("log_normal(0, 0.3)", ("log_normal",)),
         "sigma": ("half_normal(2)", _SCALES),
         "rho": ("uniform(-1, 1)", ("uniform",)),
     },
@@ -71,6 +72,7 @@ _ONLY = {
     "outcomes": ("index", "participation"),
     "item": ("ordinal",),
     "sigma_varies": ("index",),
+    "discrimination": ("items",),
     "thresholds_vary": ("items", "ordinal"),
 }
 """Keys that mean something to some likelihoods only."""
@@ -163,6 +165,9 @@ class ModelSpec:
         Whether each country has residual SDs and correlations of its own; of ``index``.
     thresholds_vary : bool
         Whether thresholds differ between countries; of ``items`` and ``ordinal``.
+    discrimination : bool
+        Whether items go with the propensity more or less closely, each by a factor of its own; of
+        ``items``, in forms that have three or more.
     parametrisation : {"informed", "non_centred", "centred"}
         Of the country effects; changes the speed, not the posterior.
     priors : mapping of str to Prior
@@ -181,6 +186,7 @@ class ModelSpec:
     pooling: Pooling = "partial"
     sigma_varies: bool = False
     thresholds_vary: bool = True
+    discrimination: bool = False
     parametrisation: Parametrisation = "informed"
     priors: Mapping[str, Prior] = field(default_factory=dict)
     sampler: Sampler = field(default_factory=Sampler)
@@ -356,6 +362,7 @@ def _parse(table: StrictTable, question: str) -> ModelSpec:
         pooling=table.choice("pooling", _POOLING, "partial"),
         sigma_varies=table.flag("sigma_varies", False),
         thresholds_vary=table.flag("thresholds_vary", True),
+        discrimination=table.flag("discrimination", False),
         parametrisation=table.choice("parametrisation", _PARAMETRISATION, "informed"),
         priors=_parse_priors(table.table("priors", {}), likelihood),
         sampler=_parse_sampler(table.table("sampler", {})),
@@ -426,7 +433,8 @@ def _parse_prior(text: str, parameter: str, fitting: tuple[str, ...], place: str
             place,
             f"{parameter} = {text!r} is not a proper {family} prior",
             remedy=f"Write {family}({', '.join(expected)}) with numbers; scales are positive, "
-            "a uniform scale starts at 0 or above, a uniform rho stays within -1 to 1.",
+            "a uniform scale starts at 0 or above, a uniform rho stays within -1 to 1, lambda is "
+            "log_normal(0, sd).",
         )
     return Prior(family, arguments)
 
@@ -437,6 +445,8 @@ def _is_proper(parameter: str, family: str, arguments: tuple[float, ...]) -> boo
     if family == "uniform":
         least, most = (-1.0, 1.0) if parameter == "rho" else (0.0, float("inf"))
         return least <= arguments[0] < arguments[1] <= most
+    if parameter == "lambda" and arguments[0] != 0:  # their logarithms average to zero
+        return False
     return arguments[-1] > 0
 
 

@@ -71,3 +71,8 @@ def effects_and_thresholds(
     if "threshold_shift" in draw:
         kappa = kappa + draw["threshold_shift"]
     return np.ascontiguousarray(effects), kappa
+
+
+def discriminations(design: xr.Dataset, draw: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Discrimination of each item at a draw, (item,); 1 where the model has none."""
+    return np.asarray(draw.get("lambda", np.ones(len(response_layout(design).form))))

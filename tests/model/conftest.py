@@ -42,6 +42,7 @@ class Problem:
         self.mu = np.einsum(
             "nfp,np->nf", self.effects[self.country], np.column_stack([np.ones(n), self.x])
         )
+        self.discrimination = rng.lognormal(0, 0.3, k)
         self.kappa = np.concatenate(
             [
                 np.sort(rng.normal(0, 1.5, (N_COUNTRIES, j - 1)), axis=1) + 0.3 * np.arange(j - 1)
@@ -53,7 +54,7 @@ class Problem:
         if n_forms == 2:
             covariance *= np.array([[1, self.rho], [self.rho, 1]])
         theta = self.mu + rng.multivariate_normal(np.zeros(n_forms), covariance, n)
-        noise = theta[:, self.form] + rng.logistic(size=(n, k))
+        noise = self.discrimination * theta[:, self.form] + rng.logistic(size=(n, k))
         self.answer = np.stack(
             [
                 (noise[:, i, None] > self.bounds(i)[self.country][:, 1:-1]).sum(axis=1)
@@ -79,8 +80,8 @@ class Problem:
         out = np.zeros(at.shape)
         for k in np.flatnonzero(self.form == form):
             y, b = self.answer[:, k], self.bounds(k)[self.country]
-            rows = np.arange(len(y))
-            p = expit(b[rows, y + 1, None] - at) - expit(b[rows, y, None] - at)
+            rows, eta = np.arange(len(y)), self.discrimination[k] * at
+            p = expit(b[rows, y + 1, None] - eta) - expit(b[rows, y, None] - eta)
             out += np.where(y[:, None] >= 0, np.log(np.maximum(p, 1e-300)), 0)
         return out
 
@@ -116,10 +117,13 @@ class Problem:
         n = len(self.mu)
         first = self.mu[:, [0]] + factor[0, 0] * z
         narrow = self.sigma * np.sqrt(2 * (1 - abs(self.rho)))
+        steepest = np.array(
+            [self.discrimination[self.form == f].max() for f in range(len(self.sigma))]
+        )
         one = self.log_answers(0, first) + weight  # (citizen, z1)
         if len(self.sigma) == 1:
             p = np.exp(one - logsumexp(one, axis=1, keepdims=True))
-            return place_nodes([p], [first], np.zeros(n), narrow, rule)
+            return place_nodes([p], [first], np.zeros(n), narrow, rule, None, steepest)
         second = self.mu[:, 1, None, None] + factor[1, 0] * z[:, None] + factor[1, 1] * z
         other = self.log_answers(1, second.reshape(n, -1)).reshape(second.shape)
         joint = one[:, :, None] + other + weight
@@ -136,12 +140,14 @@ class Problem:
         cross = (joint * (first - m1[:, None])[:, :, None] * (second - m2[:, None, None])).sum(
             (1, 2)
         )
-        return place_nodes([p1, marginal], [first, edges], cross / (s1 * s2), narrow, rule)
+        return place_nodes(
+            [p1, marginal], [first, edges], cross / (s1 * s2), narrow, rule, None, steepest
+        )
 
     def graph(self, nodes):
         """Log likelihood of each citizen by the graph, and its inputs."""
         effects, kappa, sigma = pt.dtensor3("e"), pt.dmatrix("k"), pt.dvector("s")
-        rho = pt.dscalar("r")
+        steep, rho = pt.dvector("d"), pt.dscalar("r")
         x = np.column_stack([np.ones(len(self.x)), self.x])
         mu = (effects[self.country] * x[:, None, :]).sum(axis=2)
         log_answers = []
@@ -155,16 +161,16 @@ class Problem:
                 rows = np.flatnonzero(self.answer[:, k] >= 0)
                 y, c = self.answer[rows, k], self.country[rows]
                 log_p = log_interval(
-                    nodes.at(f)[rows], bounds[c, y][:, None], bounds[c, y + 1][:, None]
+                    steep[k] * nodes.at(f)[rows], bounds[c, y][:, None], bounds[c, y + 1][:, None]
                 )
                 total = pt.inc_subtensor(total[rows], log_p)
             log_answers.append(total)
         value = log_marginal(nodes, log_answers, mu, sigma, rho if len(self.sigma) == 2 else None)
-        return [effects, kappa, sigma, rho], value
+        return [effects, kappa, steep, sigma, rho], value
 
     @property
     def inputs(self):
-        return self.effects, self.kappa, self.sigma, np.float64(self.rho)
+        return self.effects, self.kappa, self.discrimination, self.sigma, np.float64(self.rho)
 
     def integral(self, nodes):
         return GridIntegral(nodes, self.x, self.answer, self.country, self.n_categories, self.form)

@@ -26,7 +26,7 @@ CASES = {
     "three groups": {"sigma": 1.0, "rho": -0.5, "n_categories": (7, 6, 5, 4, 3, 2, 7, 6)},
     "several blocks": {"sigma": 1.0, "rho": 0.5, "n": 300},
 }  # fmt: skip
-NAMES = ("effects", "kappa", "sigma", "rho")
+NAMES = ("effects", "kappa", "discrimination", "sigma", "rho")
 
 
 @pytest.fixture(params=CASES)
@@ -60,7 +60,7 @@ def test_value_and_gradients_equal_those_of_the_graph(problem):
     value, gradients = problem.integral(nodes).evaluate(*problem.inputs)
     expected, by_input = by_graph(problem, nodes)
     np.testing.assert_allclose(value, expected, rtol=1e-9, atol=1e-12)
-    n_inputs = 3 if len(problem.sigma) == 1 else 4
+    n_inputs = 4 if len(problem.sigma) == 1 else 5
     for ours, theirs in list(zip(gradients, by_input, strict=True))[:n_inputs]:
         np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-8 * np.abs(theirs).max())
 
@@ -69,7 +69,7 @@ def test_gradients_equal_central_differences(problem):
     integral = problem.integral(problem.nodes("grid"))
     gradients = integral.evaluate(*problem.inputs)[1]
     inputs = [np.float64(value) if np.ndim(value) == 0 else value for value in problem.inputs]
-    for i, gradient in enumerate(gradients[: 3 if len(problem.sigma) == 1 else 4]):
+    for i, gradient in enumerate(gradients[: 4 if len(problem.sigma) == 1 else 5]):
         assert gradient.shape == inputs[i].shape
         for at in np.ndindex(inputs[i].shape):
             step = np.zeros(gradient.shape)
@@ -89,7 +89,7 @@ def test_the_operation_gives_the_sum_and_follows_the_chain_rule(ordinary):
     inputs = [pt.as_tensor(value) * scale[i] for i, value in enumerate(ordinary.inputs)]
     value = GridLogLikelihood(integral)(*inputs)[0] ** 2
     both = pytensor.function([scale], [value, pytensor.grad(value, scale)], mode=AT_ONCE)
-    squared, by_scale = both(np.ones(4))
+    squared, by_scale = both(np.ones(5))
     total = per_citizen.sum()
     assert squared == pytest.approx(total**2, rel=1e-12)
     expected = [
@@ -222,6 +222,6 @@ def test_far_citizens_are_summed_as_exactly_as_others(make_problem, name):
         value, gradients = integral.evaluate(*problem.inputs)
     expected, by_input = by_graph(problem, nodes)
     np.testing.assert_allclose(value, expected, rtol=1e-9, atol=1e-9)
-    n_inputs = 3 if len(problem.sigma) == 1 else 4
+    n_inputs = 4 if len(problem.sigma) == 1 else 5
     for ours, theirs in list(zip(gradients, by_input, strict=True))[:n_inputs]:
         np.testing.assert_allclose(ours, theirs, rtol=1e-7, atol=1e-9 * np.abs(theirs).max())

@@ -5,11 +5,13 @@ import pytest
 from scipy import stats
 from scipy.special import expit
 
+from bayes_coprod.errors import SpecError
 from bayes_coprod.model.build import build_model, log_density_at, named_quantities
 from bayes_coprod.model.design import make_design
 from bayes_coprod.model.item_layout import item_layout
 from bayes_coprod.model.pilot import Evidence, Pilot, Whitening
 from bayes_coprod.model.quadrature import Nodes, resolved
+from bayes_coprod.model.spec import load_model
 from bayes_coprod.model.varying import zero_sum_contrasts
 from bayes_coprod.survey.read import read_survey
 
@@ -43,6 +45,14 @@ def item_contrasts(design):
     return np.concatenate(rows)
 
 
+def steep_contrasts(design):
+    """Contrasts between the items of forms with three or more, (contrast, item)."""
+    form, _, n_forms, _ = lengths(design)
+    rows = item_contrasts(design)
+    few = np.isin(form, np.flatnonzero(np.bincount(form, minlength=n_forms) < 3))
+    return rows[~(rows[:, few] != 0).any(axis=1)]
+
+
 def split_kappa(design, kappa):
     """First thresholds of the items, and the distances of the others from the one before."""
     _, n_categories, _, _ = lengths(design)
@@ -72,6 +82,8 @@ def stated(spec, design, named):
         if name in named
     }
     out["sigma"] = named["sigma"][np.bincount(form) > 1]
+    if "lambda" in named:
+        out["gamma_lambda"] = steep_contrasts(design) @ np.log(named["lambda"])
     if spec.pooling != "complete":
         contrasts = zero_sum_contrasts(len(named["b_intercept"]))
         out["gamma_intercept"] = contrasts @ named["b_intercept"]  # (contrast, form)
@@ -88,7 +100,8 @@ def log_prior(spec, design, values, frozen):
     for name in ("kappa", "kappa_gap", "beta", "tau_intercept", "tau", "tau_kappa", "sigma", "rho"):
         if name in values:
             total += frozen(spec.priors[name]).logpdf(values[name]).sum()
-    scales = {"gamma_intercept": 2.0, "gamma": 2.0, "gamma_shift": 2.0}
+    steep = spec.priors["lambda"].arguments[1]
+    scales = {"gamma_intercept": 2.0, "gamma": 2.0, "gamma_shift": 2.0, "gamma_lambda": steep}
     if spec.pooling == "partial":
         scales["gamma_intercept"] = values["tau_intercept"]
         if "gamma" in values:
@@ -145,6 +158,7 @@ def log_likelihood(design, named, least_sd, n_nodes=141):
     weight = stats.norm.pdf(z) * (z[1] - z[0])
     thresholds = np.split(named["kappa"], np.cumsum(n_categories - 1)[:-1])
     shift = named.get("shift", np.zeros((design.sizes["country"], len(form))))
+    steep = named.get("lambda", np.ones(len(form)))
     total = 0.0
     for i, c in enumerate(country):
         likelihood = [np.ones(n_nodes), np.ones((n_nodes, n_nodes))][:n_forms]
@@ -155,7 +169,7 @@ def log_likelihood(design, named, least_sd, n_nodes=141):
         for k, answer in enumerate(design["answer"].values[i]):
             if answer >= 0:
                 ends = np.r_[-np.inf, thresholds[k] + shift[c, k], np.inf]
-                at = theta[form[k]]
+                at = steep[k] * theta[form[k]]
                 likelihood[form[k]] *= expit(ends[answer + 1] - at) - expit(ends[answer] - at)
         each = likelihood[0]
         if n_forms == 2:
@@ -188,6 +202,8 @@ CASES = {
     "intercepts vary": {"vary_by_country": "none"},
     "no drivers": {"drivers": "none"},
     "other priors": {"priors": OTHER},
+    "discrimination": {"discrimination": True, "priors": {"lambda": "log_normal(0, 0.5)"}},
+    "discrimination, centred": {"discrimination": True, "parametrisation": "centred"},
 }
 
 
@@ -205,6 +221,7 @@ def make_pilot(spec, design, rng, rule="grid", whitened=False):
     if whitened:
         n = n_forms * n_columns + n_contrasts + (n_categories - 2).sum()
         n += (np.bincount(form) > 1).sum() + (n_forms == 2)
+        n += spec.discrimination * len(steep_contrasts(design))
         factor = np.tril(rng.normal(0, 0.05, (n, n)), -1) + np.diag(rng.uniform(0.5, 1.3, n))
         whitening = Whitening(rng.normal(0, 0.2, n), factor)
     return Pilot(evidence, whitening, wide_nodes(design, rule))
@@ -249,7 +266,14 @@ def test_density_is_priors_times_likelihood_times_jacobian(
 
 
 @pytest.mark.parametrize("rule", ["grid", "dense"])
-@pytest.mark.parametrize("content", [{"drivers": ["age"]}, {"pooling": "none", "drivers": ["age"]}])
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"drivers": ["age"]},
+        {"pooling": "none", "drivers": ["age"]},
+        {"discrimination": True, "drivers": ["age"]},
+    ],
+)
 def test_whitening_and_rule_leave_the_density_as_stated(
     content, rule, small, items_spec, assert_density_is_as_stated
 ):
@@ -356,3 +380,20 @@ def test_a_model_without_nodes_is_refused(small, items_spec):
     spec = items_spec()
     with pytest.raises(ValueError, match="give a pilot with nodes"):
         build_model(spec, small.codebook, make_design(small, spec))
+
+
+def test_discriminations_have_one_as_their_mean_in_forms_of_three_items(small, items_spec, point):
+    design, named = point(small, items_spec(discrimination=True))
+    form = lengths(design)[0]
+    assert np.log(named["lambda"][form == 0]).sum() == pytest.approx(0, abs=1e-12)
+    assert (abs(np.log(named["lambda"][form == 0])) > 1e-3).all()
+    np.testing.assert_array_equal(named["lambda"][form == 1], 1.0)  # two items
+
+
+def test_discrimination_takes_a_form_of_three_items(small, items_spec):
+    with pytest.raises(SpecError, match="takes a form of three items or more.*'together' has 2"):
+        make_design(small, items_spec(discrimination=True, forms=["together"]))
+    with pytest.raises(SpecError, match=r"lambda = 'log_normal\(0.2, 0.3\)' is not a proper"):
+        items_spec(discrimination=True, priors={"lambda": "log_normal(0.2, 0.3)"})
+    with pytest.raises(SpecError, match="discrimination is of no use to likelihood = 'index'"):
+        load_model({"name": "x", "likelihood": "index", "discrimination": True})
