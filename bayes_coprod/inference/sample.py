@@ -134,10 +134,10 @@ def fit_model(
         design = make_design(survey, spec)
         if survey.imputed:  # one of several completed data sets, fitted by itself
             design.attrs["imputed"] = write_imputed(survey, design)
-        return _fit_design(spec, survey.codebook, design, shown)
+        return fit_design(spec, survey.codebook, design, shown)
     design = make_completed_design(survey, spec)
     parts = [
-        _fit_design(
+        fit_design(
             spec_of_part(spec, k),
             survey[0].codebook,
             design.isel({names.IMPUTATION: k}, drop=True),
@@ -148,8 +148,10 @@ def fit_model(
     return pool_fits(spec, design, parts)
 
 
-def _fit_design(spec: ModelSpec, codebook: Codebook, design: xr.Dataset, progressbar: bool) -> Fit:
-    """Fit one data set."""
+def fit_design(
+    spec: ModelSpec, codebook: Codebook, design: xr.Dataset, progressbar: bool = False
+) -> Fit:
+    """Fit one data set that is coded already."""
     start = time.perf_counter()
     pilot = fit_pilot(spec, codebook, design)
     graph = build_model(spec, codebook, design, pilot)

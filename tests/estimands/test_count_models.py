@@ -121,9 +121,7 @@ def test_participation_knows_shares_of_citizens_only(taking_part, scale):
 
 
 def test_an_item_has_no_gap(of_item):
-    with pytest.raises(
-        SpecError, match="explains one item, 'watch', and a gap takes two"
-    ):
+    with pytest.raises(SpecError, match="explains one item, 'watch', and a gap takes two"):
         gap(of_item)
     with pytest.raises(SpecError, match="knows no scale 'any'"):
         country_levels(of_item, scale="any")
