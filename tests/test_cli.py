@@ -100,7 +100,7 @@ def home(tmp_path_factory):
 @pytest.fixture(scope="module")
 def ran(home):
     return type_in(
-        home, "run", "survey.csv", "--codebook", "book.toml", "--draws", 300, "--save", "fit.nc"
+        home, "run", "survey.csv", "--codebook", "book.toml", "--draws", 120, "--save", "fit.nc"
     )
 
 
@@ -392,7 +392,7 @@ def test_run_does_everything_in_one_go(home, ran):
     assert f"Fit: {home / 'fit.nc'}\n" in ran.out
     assert f"Report: {home / 'report.html'}\n" in ran.out
     assert "Co-production in three countries" in (home / "report.html").read_text("utf-8")
-    assert fit.spec.sampler.draws == 300
+    assert fit.spec.sampler.draws == 120
 
 
 def test_run_leaves_nothing_but_its_files(folder, home, ran):
@@ -425,13 +425,15 @@ def test_a_report_in_no_folder_is_refused(home, ran):
 def test_fit_keeps_a_fit_with_the_settings_given(folder):
     """So few draws fail the checks: 1 under --strict, and the file is there to look at."""
     typed = ("fit", "survey.csv", "-c", "book.toml", "--out", "few.nc", "--strict", *FEW)
-    code, out, err = type_in(folder, *typed, "--chains", 4, "--seed", 5)
+    of = ("--model", "ordinal", "--item", "meet")
+    code, out, err = type_in(folder, *typed, *of, "--chains", 4, "--seed", 5)
     assert (code, err) == (1, "A check failed.\n")
     assert f"Fit: {folder / 'few.nc'}\n" in out
     fit = load_fit(folder / "few.nc")
     sampler = fit.spec.sampler
     assert (sampler.draws, sampler.tune, sampler.chains, sampler.random_seed) == (20, 20, 4, 5)
     assert fit.posterior.sizes["draw"] == 20
+    assert fit.spec.item == "meet"
     assert repr(check_fit(fit)) in out
 
     assert type_in(folder, "check", "few.nc").code == 0

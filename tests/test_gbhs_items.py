@@ -8,9 +8,10 @@ import pytest
 
 import bayes_coprod as bc
 
+pytestmark = pytest.mark.slow  # two minutes: few people leave much open, and nodes are many
 CODEBOOK = Path(__file__).parent / "codebooks" / "gbhs.toml"
 AT_MOST = 120
-"""People of each country, so that it takes no longer than a minute."""
+"""People of each country."""
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from bayes_coprod.model.outcomes import outcome_dim
 from bayes_coprod.model.pilot import Pilot
 from bayes_coprod.model.priors import draw
 from bayes_coprod.model.quadrature import Nodes
-from bayes_coprod.model.spec import list_models, load_model
+from bayes_coprod.model.spec import choose_item, list_models, load_model
 
 FILES = sorted((Path(__file__).parents[1] / "models").glob("*.toml"))
 PY = Mode("py", "fast_compile")
@@ -41,6 +41,8 @@ def test_every_file_is_offered_by_its_name(path):
 @pytest.fixture
 def built(path, five):
     spec = load_model(path)
+    if spec.likelihood == "ordinal":
+        spec = choose_item(spec, "recycle")
     design = make_design(five, spec)
     # without evidence and whitening: the priors are the same and can be drawn from
     shape = design.sizes["citizen"], design.sizes["form"]
@@ -70,6 +72,9 @@ def draw_prior(spec, design, model, names, draws=400):
         effects[:, :, 0] = np.stack(level, axis=1)
         rest = rng.normal(size=(draws, n_coordinates(design)[2]))
         others = [first @ layout.contrasts.T, rest]
+    elif spec.likelihood == "ordinal":
+        effects[:, :, 0] = -draw(spec.priors["kappa"], (draws, 1), rng)
+        others = [np.log(draw(spec.priors["kappa_gap"], (draws, 1), rng))]
     else:
         effects[:, :, 0] = draw(spec.priors["intercept"], (draws, n_outcomes), rng)
         others = []
@@ -116,3 +121,29 @@ def test_prior_draws_of_items_are_sane(built):
     assert ((sigma > 0.1) & (sigma < 6)).mean() > 0.9
     assert (np.abs(rho) < 1).all()
     assert np.std(rho) == pytest.approx(np.sqrt(1 / 3), rel=0.1)
+
+
+@pytest.mark.parametrize("path", files_of("participation"), ids=lambda path: path.stem)
+def test_prior_draws_of_participation_are_sane(built):
+    spec, design, model = built
+    level, slope = draw_prior(spec, design, model, ["b_intercept", "b"])
+    share = expit(level)
+    assert ((share > 0.01) & (share < 0.99)).mean() > 0.8
+    assert (share < 0.5).mean() == pytest.approx(0.5, abs=0.07)
+    odds = np.exp(np.abs(slope))
+    assert (odds < 5).mean() > 0.95
+    assert (odds > 1.1).mean() > 0.5
+
+
+@pytest.mark.parametrize("path", files_of("ordinal"), ids=lambda path: path.stem)
+def test_prior_draws_of_an_item_are_sane(built):
+    spec, design, model = built
+    level, slope, kappa, shift = draw_prior(
+        spec, design, model, ["b_intercept", "b", "kappa", "threshold_shift"]
+    )
+    assert (np.diff(kappa, axis=1) > 0).all()
+    assert (np.diff(kappa[:, None] + shift, axis=2) > 0).all()  # in every country
+    assert np.std(kappa[:, 0]) == pytest.approx(4, rel=0.15)
+    assert (np.abs(level) < 2).mean() > 0.95
+    assert (np.abs(shift) < 1).mean() > 0.95
+    assert (np.exp(np.abs(slope)) < 5).mean() > 0.95

@@ -47,7 +47,7 @@ def check_fit(fit: Fit) -> Findings:
     """
     check_is_fit(fit, "check_fit")
     pilot = fit.parts[0].pilot
-    of_model = check_shifts(fit)
+    of_model = check_shifts(fit) if "threshold_shift" in fit.posterior else []
     if pilot is not None and pilot.nodes is not None:
         of_model = check_items(fit)
     elif pilot is not None and pilot.problem:

@@ -56,6 +56,12 @@ _LEVELS = {
     "Index": "Expected index of a country's citizens, points of 100",
     "Citizens who take part": "Expected share of a country's citizens who take part, per cent",
 }
+_OF = {
+    "index": "an index of",
+    "items": "an index of",
+    "ordinal": "an answer for",
+    "participation": "an answer that tells of",
+}
 _RANKS_SHOWN = 10
 """With more countries a table of all ranks is wider than a page."""
 
@@ -225,7 +231,7 @@ def _countries_section(
     if silent:
         blocks.append(
             Paragraph(
-                f"Nobody in the fit has answers on {listed(silent)}: what is said of it "
+                f"Nobody in the fit has {_OF[fit.spec.likelihood]} {listed(silent)}: what is said of it "
                 "comes from the other countries and the drivers alone."
             )
         )

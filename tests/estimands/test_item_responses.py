@@ -234,7 +234,7 @@ def assert_curve(fit, draw, curve, x):
     [
         (lambda fit: bc.driver_effects(fit, scale="link", by="item"), "by form, not by 'item'"),
         (lambda fit: bc.driver_effects(fit, scale="link", population="all"), "'all'"),
-        (lambda fit: bc.country_levels(fit, scale="logit"), "unknown scale 'logit'"),
+        (lambda fit: bc.country_levels(fit, scale="logit"), "knows no scale 'logit'"),
         (lambda fit: bc.country_levels(fit, by="region"), "unknown by 'region'"),
         (lambda fit: bc.country_levels(fit, scale="category", by="form"), "belong to items"),
         (lambda fit: bc.gap(fit, by="item"), "belongs to one form"),

@@ -154,9 +154,9 @@ SHORT = {"R-hat", "bulk ESS", "tail ESS", "E-BFMI"}
         pytest.param(
             copies, {"quadrature", "deviations"}, id="all items the same", marks=pytest.mark.slow
         ),
-        pytest.param(forty_countries, set(), id="40 countries"),
-        pytest.param(forty_items, set(), id="one form with 40 items"),
-        pytest.param(no_drivers, set(), id="no drivers"),
+        pytest.param(forty_countries, set(), id="40 countries", marks=pytest.mark.slow),
+        pytest.param(forty_items, set(), id="one form with 40 items", marks=pytest.mark.slow),
+        pytest.param(no_drivers, set(), id="no drivers", marks=pytest.mark.slow),
     ],
 )
 def test_the_fit_ends_and_says_what_is_not_learnt(case, named):

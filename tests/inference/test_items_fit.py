@@ -178,12 +178,11 @@ def test_planted_shifts_are_found(fit_shifted, shifted):
 
 
 def test_a_fit_proves_itself_when_it_is_read(fit_shifted, tmp_path):
-    for variant in ("informed", "centred"):
-        fit = fit_shifted(variant)
-        loaded = load_fit(save_fit(fit, tmp_path / f"{variant}.nc"))
-        xr.testing.assert_identical(loaded.posterior, fit.posterior)
-        assert loaded.pilot.nodes.n_nodes == fit.pilot.nodes.n_nodes
-        assert loaded.spec == fit.spec
+    fit = fit_shifted("informed")
+    loaded = load_fit(save_fit(fit, tmp_path / "fit.nc"))
+    xr.testing.assert_identical(loaded.posterior, fit.posterior)
+    assert loaded.pilot.nodes.n_nodes == fit.pilot.nodes.n_nodes
+    assert loaded.spec == fit.spec
 
 
 def test_the_posterior_holds_named_quantities_with_real_labels(items_fit, five):

@@ -60,7 +60,7 @@ def test_a_minimal_model_has_the_documented_defaults():
         "informed",
         False,
     )
-    assert spec.sampler == Sampler(4, 1000, 300, None, 2008, "jax")
+    assert spec.sampler == Sampler(4, 1000, 300, None, 2008, "auto")
 
 
 EVERYTHING = {
