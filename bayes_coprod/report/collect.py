@@ -231,8 +231,8 @@ def _countries_section(
     if silent:
         blocks.append(
             Paragraph(
-                f"Nobody in the fit has {_OF[fit.spec.likelihood]} {listed(silent)}: what is said of it "
-                "comes from the other countries and the drivers alone."
+                f"Nobody in the fit has {_OF[fit.spec.likelihood]} {listed(silent)}: what is said "
+                "of it comes from the other countries and the drivers alone."
             )
         )
     quantity, what = levels, "level"
