@@ -71,10 +71,10 @@ def make_survey() -> Survey:
     )
 
 
-def make_spec(model: str) -> ModelSpec:
+def make_spec(model: str, ranked: int) -> ModelSpec:
     """A shipped model, of one item where it takes one, to be sampled by one chain."""
     content = spec_content(load_model(model))
-    content["sampler"] |= {"chains": 1, "draws": RANKED * THIN, "tune": 300, "cores": 1}
+    content["sampler"] |= {"chains": 1, "draws": ranked * THIN, "tune": 3 * ranked, "cores": 1}
     return load_model(content | ({"item": "a"} if model == "ordinal" else {}))
 
 
@@ -228,9 +228,9 @@ def quantities(model: str, values: Truth) -> dict[str, np.ndarray]:
     return found
 
 
-def replicate(model: str, number: int) -> dict[str, int]:
+def replicate(model: str, number: int, ranked: int = RANKED) -> dict[str, int]:
     """Ranks of one truth's quantities and of its log likelihood among the draws."""
-    survey, spec = make_survey(), make_spec(model)
+    survey, spec = make_survey(), make_spec(model, ranked)
     rng = np.random.default_rng([2008, number])
     truth, design = SIMULATE[model](spec, make_design(survey, spec), rng)
     fit = fit_design(spec, survey.codebook, design)
@@ -239,7 +239,7 @@ def replicate(model: str, number: int) -> dict[str, int]:
     evaluate = compile_citizen_log_likelihood(spec, design, fit.posterior, fit.pilot)
     of_draws = quantities(model, draws)
     of_draws["log likelihood"] = np.array(
-        [evaluate({n: v[i] for n, v in draws.items()}).sum() for i in range(RANKED)]
+        [evaluate({n: v[i] for n, v in draws.items()}).sum() for i in range(ranked)]
     )
     of_truth = quantities(model, truth) | {"log likelihood": evaluate(truth).sum()}
     return {name: int((values < of_truth[name]).sum()) for name, values in of_draws.items()}

@@ -50,6 +50,18 @@ def _spec(case: str) -> dict[str, Any]:
     return {"name": case, "likelihood": case} | only
 
 
+def make_table(case: str) -> Any:
+    """The same data as a table: y, country, and the coded drivers x0, x1, ..."""
+    import pandas as pd
+
+    design = make_design(case)
+    columns = [f"x{i}" for i in range(design.sizes["coefficient"])]
+    data = pd.DataFrame(design["x"].values, columns=columns)
+    data["country"] = design["country"].values[design["country_index"].values]
+    data["y"] = design["answer" if case == "ordinal" else "y"].values[:, 0].astype(int)
+    return data
+
+
 def run_ours(case: str, draws: int) -> tuple[float, dict[str, Any], int]:
     """Fit the package's model."""
     import bayes_coprod as bc
@@ -73,12 +85,10 @@ def run_bambi(case: str, draws: int, sampler: str) -> tuple[float, dict[str, Any
     import bambi as bmb
     import pandas as pd
 
-    design = make_design(case)
-    columns = [f"x{i}" for i in range(design.sizes["coefficient"])]
-    data = pd.DataFrame(design["x"].values, columns=columns)
-    data["country"] = design["country"].values[design["country_index"].values]
-    answer = design["answer" if case == "ordinal" else "y"].values[:, 0].astype(int)
-    data["y"] = pd.Categorical(answer, ordered=True) if case == "ordinal" else answer
+    data = make_table(case)
+    columns = [name for name in data.columns if name not in ("y", "country")]
+    if case == "ordinal":
+        data["y"] = pd.Categorical(data["y"], ordered=True)
     start = time.perf_counter()
 
     def varying(scale: float) -> bmb.Prior:
@@ -125,17 +135,15 @@ def run_by_hand(case: str, draws: int) -> tuple[float, dict[str, Any], int]:
     start = time.perf_counter()
     with pm.Model() as model:
         beta = pm.Normal("beta", 0, 0.5, shape=n_columns)
-        tau_intercept, tau = (
-            pm.HalfNormal("tau_intercept", 0.5),
-            pm.HalfNormal("tau", 0.3, shape=n_columns),
-        )
+        tau_intercept = pm.HalfNormal("tau_intercept", 0.5)
+        tau = pm.HalfNormal("tau", 0.3, shape=n_columns)
         level = tau_intercept * pm.ZeroSumNormal("z_level", 1, shape=n_countries)
         d = pm.ZeroSumNormal("z_d", 1, shape=(n_columns, n_countries))
         b = pm.Deterministic("b", beta + (tau[:, None] * d).T)
         eta = level[country] + (b[country] * x).sum(axis=1)
         if case == "ordinal":
             cut = pm.Normal(
-                "cut", 0, 4, shape=answer.max(), initval=np.arange(answer.max()),
+                "cut", 0, 4, shape=int(answer.max()), initval=np.arange(answer.max()),
                 transform=pm.distributions.transforms.ordered,
             )  # fmt: skip
             pm.OrderedLogistic("y", eta, cut, compute_p=False, observed=answer)
@@ -200,8 +208,12 @@ def main() -> None:
     parser.add_argument("--cases", nargs="+", default=["ordinal", "participation"])
     parser.add_argument("--only", nargs="+", default=list(SIDES), choices=list(SIDES))
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--write", type=Path, help="write the item's data for brms.R, and end")
     parser.add_argument("--task", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.write:
+        make_table("ordinal").to_csv(options.write, index=False)
+        return
     if options.task:
         case, side, draws, found = json.loads(options.task)
         Path(found).write_text(json.dumps(measure(case, side, draws)), encoding="utf-8")

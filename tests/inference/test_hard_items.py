@@ -126,13 +126,13 @@ def no_drivers():
     return book, make_people(book)
 
 
-def fit_and_check(case):
+def fit_and_check(case, model="items", item=None):
     book, people = case()
     with warnings.catch_warnings():
         # what a reader of the survey is told is not what is tried here
         warnings.simplefilter("ignore", UserWarning)
         survey = bc.read_survey(people, book)
-        fit = bc.fit_model("items", survey, draws=60, tune=60, progressbar=False)
+        fit = bc.fit_model(model, survey, item=item, draws=60, tune=60, progressbar=False)
         return fit, bc.check_fit(fit)
 
 
@@ -169,6 +169,56 @@ def test_the_fit_ends_and_says_what_is_not_learnt(case, named):
     told = {f.check for f in findings if f.status in ("warn", "fail")} - SHORT
     assert named <= told
     assert all(f.remedy for f in findings if f.status in ("warn", "fail"))
+
+
+def never_below(case, name, country):
+    """The same, and in one country nobody gives the lowest answer to an item."""
+
+    def make():
+        book, people = case()
+        low = (people["country"] == country) & (people[name] == 0)
+        people.loc[low, name] = 1
+        return book, people
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("case", "model", "item"),
+    [
+        pytest.param(separation, "participation", None, id="separation"),
+        pytest.param(a_small_country, "participation", None, id="a country of 15"),
+        pytest.param(identical_drivers, "participation", None, id="identical drivers"),
+        pytest.param(separation, "ordinal", TOGETHER[0], id="separation of an item"),
+        pytest.param(asked_of(10), "ordinal", ALONE[1], id="an item answered by ten people"),
+        pytest.param(
+            a_driver_that_varies_in_one_country, "ordinal", ALONE[0], id="a driver of one country"
+        ),
+        pytest.param(hardly_ever, "ordinal", TOGETHER[1], id="99 % never"),
+        pytest.param(
+            never_below(a_small_country, ALONE[0], "Country 02"), "ordinal", ALONE[0],
+            id="a category that nobody in a country has",
+        ),
+    ],
+)  # fmt: skip
+def test_models_of_counts_end_without_divergences(case, model, item):
+    fit, findings = fit_and_check(case, model, item)
+    for name, values in fit.posterior.data_vars.items():
+        assert np.isfinite(values).all(), name
+    levels = bc.country_levels(fit)
+    assert ((levels >= 0) & (levels <= 100)).all()
+    assert not fit.tree["sample_stats"]["diverging"].any()
+    failed = {f.check for f in findings if f.status == "fail"} - SHORT
+    assert not failed
+    assert all(f.remedy for f in findings if f.status in ("warn", "fail"))
+
+
+def test_what_is_not_learnt_of_identical_drivers_is_shared_by_the_prior():
+    fit, _ = fit_and_check(identical_drivers, "participation")
+    beta = fit.posterior["beta"].sel(form="alone")
+    both = beta.sel(coefficient=["age", "same age"])
+    # their sum is learnt; each by itself has nearly the prior's width
+    assert float(both.sum("coefficient").std()) < 0.7 * float(both.std(("chain", "draw")).min())
 
 
 def test_a_country_where_an_item_was_not_asked_is_the_least_certain():
