@@ -18,6 +18,8 @@ CATEGORY = "category"
 PAIR = "pair"
 RANK = "rank"
 IMPUTATION = "imputation"
+CELL = "cell"
+MULTIPLICITY = "multiplicity"
 
 WEIGHT = "weight"
 INTERCEPT = "intercept"

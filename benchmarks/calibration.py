@@ -263,6 +263,8 @@ def main() -> None:
             "ranks": {},
         }
     )
+    if result["versions"] != {name: version(name) for name in result["versions"]}:
+        parser.error(f"{path.name} was made with other versions: begin anew")
     done = len(next(iter(result["ranks"].values()), []))
     for number in range(done, options.replications):
         for name, rank in replicate(options.model, number).items():

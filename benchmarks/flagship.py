@@ -62,7 +62,7 @@ def run_ours(options: dict[str, Any]) -> dict[str, Any]:
         bc.save_fit(fit, options["save"])
     sampler = fit.spec.sampler
     return {
-        "compiled_to": sampler.gradient,
+        "compiled_to": "jax" if sampler.gradient == "auto" else sampler.gradient,
         "chains": sampler.chains,
         "tune": sampler.tune,
         "draws": sampler.draws,

@@ -219,7 +219,7 @@ def main() -> None:
         Path(found).write_text(json.dumps(measure(case, side, draws)), encoding="utf-8")
         return
     result: dict[str, Any] = {
-        "command": "python benchmarks/peers.py",
+        "command": " ".join(["python", "benchmarks/peers.py", *sys.argv[1:]]),
         "date": date.today().isoformat(),
         "machine": f"{platform.machine()}, {CORES} cores",
         "versions": {name: version(name) for name in LIBRARIES},

@@ -97,7 +97,7 @@ def read_once(file: Path, columns: int) -> None:
     peak = peak_memory() - before
     kept = int(survey.data.memory_usage(deep=True).sum())
     del survey
-    table = open_table(file, "utf-8")
+    table = open_table(file, None)
     given = sum(
         column.cells.memory_usage(index=False, deep=True) for column in table.read(table.columns)
     )

@@ -129,7 +129,7 @@ def main() -> None:
         Path(path).write_text(json.dumps(measure(model, n)), encoding="utf-8")
         return
     result: dict[str, Any] = {
-        "command": "python benchmarks/scale.py",
+        "command": " ".join(["python", "benchmarks/scale.py", *sys.argv[1:]]),
         "date": date.today().isoformat(),
         "machine": platform.machine(),
         "runs": {},

@@ -55,6 +55,8 @@ def _check_quadrature(fit: Fit) -> Finding:
     hardest = [*flat["sigma"].argmin(axis=0), *flat["sigma"].argmax(axis=0)]
     if "rho" in flat:
         hardest.append(abs(flat["rho"][:, 0]).argmax())
+    if "lambda" in flat:
+        hardest += [*flat["lambda"].argmax(axis=0)]
     own_rule = compile_citizen_log_likelihood(fit.spec, fit.design, posterior, fit.pilot)
     reference = make_integral(fit.design, finer(nodes, 2))
     errors = []

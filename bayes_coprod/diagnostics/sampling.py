@@ -50,8 +50,8 @@ def check_fit(fit: Fit) -> Findings:
     of_model = check_shifts(fit) if "threshold_shift" in fit.posterior else []
     if pilot is not None and pilot.nodes is not None:
         of_model = check_items(fit)
-    elif pilot is not None and pilot.problem:
-        of_model = [check_pilot(fit), *of_model]
+    elif any(part.pilot is not None and part.pilot.problem for part in fit.parts):
+        of_model = [in_worst_part(fit, check_pilot), *of_model]
     return Findings(
         [
             in_worst_part(fit, lambda part: _check_r_hat(part.posterior)),
@@ -182,11 +182,11 @@ def _status(value: float, passes: float, fails: float) -> Status:
 def _sampled(statistic: xr.Dataset, posterior: xr.Dataset, neutral: float) -> xr.Dataset:
     """Neutralise what is constant because the model says so, such as a shift in a one-item form.
 
-    These are exactly 0, or the SD that is 1 by convention; a sampler that is stuck elsewhere has
-    constants too, but not these.
+    These are exactly 0, or an SD or a discrimination that is 1 by convention; a sampler that is
+    stuck elsewhere has constants too, but not these.
     """
     kept = statistic.copy()
-    for name, stated in (("b_intercept", 0.0), ("shift", 0.0), ("sigma", 1.0)):
+    for name, stated in (("b_intercept", 0.0), ("shift", 0.0), ("sigma", 1.0), ("lambda", 1.0)):
         if name in posterior:
             away = abs(posterior[name] - stated).max((names.CHAIN, names.DRAW))
             kept[name] = statistic[name].where(away > _ROUNDING, neutral)

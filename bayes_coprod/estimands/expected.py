@@ -152,7 +152,9 @@ def choose_scale(fit: Fit, scale: str | None) -> ResponseScale:
             f"a model of {fit.spec.likelihood!r} knows no scale {scale!r}",
             value=scale,
             available=known,
-            remedy="" if fit.spec.likelihood == "items" else "Fit the model 'items'.",
+            remedy="Fit the model 'items'."
+            if scale in SCALES["items"] and fit.spec.likelihood != "items"
+            else "",
         )
     return scale
 

@@ -24,7 +24,7 @@ from bayes_coprod.survey.codebook import codebook_content, load_codebook
 from bayes_coprod.survey.entries import Codebook
 
 FORMAT = "bayes_coprod fit"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 IMPUTATIONS = "imputations"
 """Group of a pooled fit's tree that holds what belongs to one completed data set each."""
 _TOLERANCE = 1e-9

@@ -30,9 +30,10 @@ def add_log_likelihood(fit: Fit, *, by: Literal["citizen", "cell"] = "citizen") 
     -------
     Fit
         A new one whose ``tree`` has the group ``log_likelihood`` with ``answers``
-        (chain, draw, citizen or cell): the log density of all that a citizen answered, in the
-        survey's units. It takes 8 bytes a citizen or cell and draw. Of cells the coordinate
-        ``multiplicity`` (cell) counts the citizens; the likelihood is that of one of them.
+        (chain, draw, citizen): the log density of all that a citizen answered, in the survey's
+        units. Of cells it has the group ``cell_log_likelihood`` instead, with ``answers``
+        (chain, draw, cell): the likelihood is that of one citizen, and the coordinate
+        ``multiplicity`` (cell) counts the citizens. 8 bytes a citizen or cell and draw.
 
     Raises
     ------
@@ -41,9 +42,8 @@ def add_log_likelihood(fit: Fit, *, by: Literal["citizen", "cell"] = "citizen") 
 
     Notes
     -----
-    The unit is the citizen, so ``arviz.loo(fit.tree)`` leaves one citizen out at a time. What it
-    says of a cell holds for each of its citizens: sums over citizens take each cell
-    ``multiplicity`` times.
+    The unit is the citizen, so ``arviz.loo(fit.tree)`` leaves one citizen out at a time. Sums over
+    citizens take each cell ``multiplicity`` times.
 
     Of a fit of several completed data sets each draw's likelihood is that given the drivers that
     it was fitted with. Parameters and filled-in drivers are drawn together, so leaving a citizen
@@ -64,7 +64,9 @@ def add_log_likelihood(fit: Fit, *, by: Literal["citizen", "cell"] = "citizen") 
         )
     answers = _of_citizens(fit) if by == "citizen" else _of_cells(fit)
     tree = fit.tree.copy()
-    tree["log_likelihood"] = xr.DataTree(xr.Dataset({"answers": answers}))
+    # a group of its own: what leaves out one of a group's entries would count each cell once
+    group = "log_likelihood" if by == "citizen" else "cell_log_likelihood"
+    tree[group] = xr.DataTree(xr.Dataset({"answers": answers}))
     return replace(fit, tree=tree)
 
 
@@ -85,7 +87,10 @@ def _of_cells(fit: Fit) -> xr.DataArray:
     first, cell = distinct_rows(
         fit.design["country_index"].values, np.column_stack([fit.design["x"].values, response])
     )
-    coords = {"cell": np.arange(len(first)), "multiplicity": ("cell", np.bincount(cell))}
+    coords = {
+        names.CELL: np.arange(len(first)),
+        names.MULTIPLICITY: (names.CELL, np.bincount(cell)),
+    }
     return _log_likelihood(fit, fit.design.isel({names.CITIZEN: first}), coords)
 
 

@@ -29,7 +29,8 @@ from bayes_coprod.model.ordinal import collapse_ordinal, gaps_vary, ordinal_coor
 from bayes_coprod.model.outcomes import outcome_dim
 from bayes_coprod.model.participation import collapse_participation
 from bayes_coprod.model.pilot import Pilot
-from bayes_coprod.model.spec import ModelSpec, Prior
+from bayes_coprod.model.prior_spec import Prior
+from bayes_coprod.model.spec import ModelSpec
 from bayes_coprod.model.varying import effect_columns
 from bayes_coprod.survey.entries import Driver
 

@@ -12,13 +12,9 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
-# sums may be reordered, so that they use vector instructions
-compiled = numba.njit(
-    nogil=True, cache=True, error_model="numpy", fastmath={"contract", "reassoc", "arcp", "nsz"}
-)
+from bayes_coprod.model.answer_tables import compiled
 
 FAMILIES = ("normal", "half_normal", "exponential", "log_normal", "uniform")
 """Priors that a scale may have; kernels know them by position."""

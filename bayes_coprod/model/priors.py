@@ -17,7 +17,7 @@ import pytensor.tensor as pt
 from pytensor.tensor import TensorVariable
 from scipy import stats
 
-from bayes_coprod.model.spec import Prior
+from bayes_coprod.model.prior_spec import Prior
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,9 @@ from bayes_coprod import names
 from bayes_coprod.model.coding import varying_columns
 from bayes_coprod.model.outcomes import outcome_dim
 from bayes_coprod.model.pilot import Evidence, Pilot
+from bayes_coprod.model.prior_spec import Prior
 from bayes_coprod.model.priors import from_normal, log_density
-from bayes_coprod.model.spec import ModelSpec, Prior
+from bayes_coprod.model.spec import ModelSpec
 from bayes_coprod.survey.entries import Driver
 
 UNPOOLED = 2.0

@@ -35,6 +35,7 @@ _MEANING = {
     "kappa": "an item's first threshold",
     "kappa_gap": "distance between an item's neighbouring thresholds",
     "tau_kappa": "SD of thresholds' shifts, or distances' logarithms, between countries",
+    "lambda": "how closely an item goes with the propensity, before logarithms are centred",
     "sigma": "SD of citizens around what is expected",
 }
 
@@ -178,6 +179,7 @@ def _index_formulas(fit: Fit) -> list[Block]:
 def _items_formulas(fit: Fit) -> list[Block]:
     shifted = "shift" in fit.posterior
     shift = r" + s_{kc(i)}" if shifted else ""
+    steep = r"\lambda_k " if "lambda" in fit.posterior else ""
     forms = forms_of(fit)
     said = (
         "Shifts s of an item's thresholds sum to zero over the countries, and over a form's items "
@@ -189,9 +191,14 @@ def _items_formulas(fit: Fit) -> list[Block]:
     return [
         Formula(
             rf"P(y_{{ik}} \le j) = \operatorname{{logistic}}(\kappa_{{kj}}{shift} "
-            r"- \theta_{if(k)})",
+            rf"- {steep}\theta_{{if(k)}})",
             f"Answer of citizen i to item k of form f, in ordered categories j. {said}"
-            "Thresholds carry the level, so countries' levels sum to zero.",
+            "Thresholds carry the level, so countries' levels sum to zero."
+            + (
+                " Discriminations lambda average to 1 over the items of a form with three or more."
+                if steep
+                else ""
+            ),
         ),
         Formula(
             r"\boldsymbol{\theta}_i \sim N(\boldsymbol{\mu}_i, \Sigma)"
@@ -280,6 +287,11 @@ def _outcome_units(fit: Fit) -> str:
 def _priors_table(fit: Fit, prob: float) -> Table:
     in_terms_of = {"intercept": "b_intercept", "kappa_gap": "kappa"}
     present = [n for n in fit.spec.priors if in_terms_of.get(n, n) in fit.posterior]
+    if "n_categories" in fit.design and (fit.design["n_categories"] == 2).all():
+        present.remove("kappa_gap")
+    meaning = dict(_MEANING)
+    if fit.spec.likelihood == "participation":
+        meaning["intercept"] = "level of an outcome, mean over the countries"
     unit = "SDs of the outcome" if fit.spec.likelihood == "index" else "logits"
     intervals = {name: prior_interval(fit, name, prob) for name in present}
     frame = pd.DataFrame(
@@ -295,7 +307,7 @@ def _priors_table(fit: Fit, prob: float) -> Table:
         f"equal-tailed ({unit}; rho has no unit).",
         header=("Parameter", "Meaning", "Prior", "Implies"),
         rows=tuple(
-            (name, _MEANING[name], str(fit.spec.priors[name]), words.span(intervals[name], 2))
+            (name, meaning[name], str(fit.spec.priors[name]), words.span(intervals[name], 2))
             for name in present
         ),
         csv=frame.to_csv(),
@@ -381,7 +393,9 @@ def _shape_limit(fit: Fit) -> str:
         return (
             "The model takes what a citizen does in one form as unrelated to what the citizen does "
             "in another, given drivers and country: levels and gaps are averages of each form, and "
-            "nothing is said of those who do both. How much a citizen does counts for nothing."
+            "nothing is said of those who do both. How much a citizen does counts for nothing. A "
+            "citizen who leaves an item open is known to take part from another, and never known "
+            "not to: the more answers are missing, the higher the shares."
         )
     if fit.spec.likelihood == "ordinal":
         return (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 from bayes_coprod import names
@@ -10,6 +12,7 @@ from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.estimands.curves import category_curves
 from bayes_coprod.estimands.drivers import ASSOCIATION
 from bayes_coprod.inference.fit import Fit
+from bayes_coprod.model.item_layout import FEWEST_FOR_DISCRIMINATION
 from bayes_coprod.report import words
 from bayes_coprod.report.about import prior_interval
 from bayes_coprod.report.data import (
@@ -45,6 +48,8 @@ def items_section(fit: Fit, choice: IntervalChoice) -> Section:
         )
         blocks.append(collect_shifts(fit))
     blocks.append(_thresholds_table(fit, choice))
+    if "lambda" in fit.posterior:
+        blocks.append(_discriminations_table(fit, choice))
     return Section("Citizens and items", tuple(blocks))
 
 
@@ -101,14 +106,41 @@ def _thresholds_table(fit: Fit, choice: IntervalChoice) -> Table:
                 )
             )
             start += 1
+    times = ", times the item’s discrimination," if "lambda" in fit.posterior else ""
     return Table(
         name="thresholds",
-        caption="Thresholds of the items, mean over the countries, logits: the propensity at which "
-        f"the answers below and above are equally likely ({choice.words}).",
+        caption=f"Thresholds of the items, mean over the countries, logits: the propensity{times} "
+        f"at which the answers below and above are equally likely ({choice.words}).",
         header=("Item", "Form", "Between", "Threshold"),
         rows=tuple(rows),
         csv=choice.table(kappa).to_csv(),
         n_labels=3,
+    )
+
+
+def _discriminations_table(fit: Fit, choice: IntervalChoice) -> Table:
+    steep = fit.posterior["lambda"]
+    intervals = choice.intervals(steep)
+    after = max(2, words.decimals(intervals))
+    items = [fit.codebook.item(str(name)) for name in steep[names.ITEM].values]
+    counts = Counter(item.form for item in items)
+    return Table(
+        name="discriminations",
+        caption="How closely each item goes with the propensity: 1 is the average of its form "
+        f"({choice.words}).",
+        header=("Item", "Form", "Discrimination"),
+        rows=tuple(
+            (
+                item.label,
+                item.form,
+                "1 by convention"
+                if counts[item.form] < FEWEST_FOR_DISCRIMINATION
+                else words.estimate(interval, after),
+            )
+            for item, interval in zip(items, intervals, strict=True)
+        ),
+        csv=choice.table(steep).to_csv(),
+        n_labels=2,
     )
 
 

@@ -35,7 +35,10 @@ class Measure:
 
     def given(self, quantity: xr.DataArray) -> xr.DataArray:
         """A quantity in the report's units."""
-        return (quantity * self.per).rename(quantity.name).assign_attrs(quantity.attrs)
+        if self.per == 1:
+            return quantity
+        scaled = (quantity * self.per).rename(quantity.name)
+        return scaled.assign_attrs(quantity.attrs | {"units": self.units})
 
 
 _INDEX = Measure("Index", "points of 100", "points")

@@ -146,7 +146,12 @@ def require_file(path: Path) -> None:
 
 
 @contextmanager
-def readable(path: Path, kind: str, unreadable: tuple[type[Exception], ...]) -> Iterator[None]:
+def readable(
+    path: Path,
+    kind: str,
+    unreadable: tuple[type[Exception], ...],
+    remedy: str = "It may be truncated, or not be what its name says.",
+) -> Iterator[None]:
     """Say in words what a library says in the way of `unreadable` of a file of some kind."""
     try:
         yield
@@ -155,7 +160,7 @@ def readable(path: Path, kind: str, unreadable: tuple[type[Exception], ...]) -> 
             SurveyError,
             path.name,
             f"the file cannot be read as {kind} ({cause})",
-            remedy="It may be truncated, or not be what its name says.",
+            remedy=remedy,
         ) from cause
 
 

@@ -96,7 +96,8 @@ def impute(
     .. [2] Wilson (2024), miceforest 6, https://github.com/AnotherSamWilson/miceforest.
     """
     _check_arguments(survey, m, iterations, random_seed)
-    gaps = _gaps(survey, choose_drivers(survey, drivers, "impute"))
+    chosen = choose_drivers(survey, drivers, "impute")
+    gaps = _gaps(survey, chosen)
     _require_miceforest()
     filled = [
         _complete(survey, gaps, iterations, np.random.RandomState(np.random.MT19937(seed)))
@@ -104,7 +105,7 @@ def impute(
     ]
     asked = f"m={m}, random_seed={random_seed}"
     if drivers is not None:
-        asked += f", drivers={list(drivers)}"
+        asked += f", drivers={chosen}"
     if iterations != _DEFAULT_ITERATIONS:
         asked += f", iterations={iterations}"
     # the command has no word for iterations
@@ -112,14 +113,14 @@ def impute(
     command = f"{survey.command} --impute {m}"
     if random_seed != DEFAULT_SEED:
         command += f" --seed {random_seed}"
-    imputed = {driver.name: _share(survey, missing) for driver, missing in gaps}
+    filled_now = {driver.name: _share(survey, missing) for driver, missing in gaps}
     return tuple(
         replace(
             survey,
             data=data,
             origin=f"impute(bc.{survey.origin}, {asked})[{k}]",
             command=command if in_shell else "",
-            imputed=imputed,
+            imputed={**survey.imputed, **filled_now},
         )
         for k, data in enumerate(filled)
     )
@@ -176,7 +177,7 @@ def _gaps(survey: Survey, drivers: Sequence[str]) -> _Gaps:
         raise make_error(
             SurveyError,
             "impute",
-            "there is nothing to impute: no driver is missing",
+            "there is nothing to impute: none of the drivers is missing",
             remedy="Fit the survey as it is.",
         )
     return sorted(gaps, key=lambda gap: int(gap[1].sum()))

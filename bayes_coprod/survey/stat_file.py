@@ -30,6 +30,7 @@ _UNREADABLE = (
     OSError, ValueError, OverflowError, LookupError,
 )  # fmt: skip
 """What pyreadstat says of a file that is truncated, damaged, something else, or beyond Python."""
+_REMEDY = "It may be truncated, be in another encoding, or not be what its name says."
 
 
 def open_stat_file(path: Path, encoding: str | None) -> Table:
@@ -125,7 +126,7 @@ def _probe(path: Path, encoding: str | None) -> None:
 def _read(path: Path, encoding: str | None, **options: Any) -> tuple[pd.DataFrame, Any]:
     is_stata = path.suffix.lower() == STATA
     reader = pyreadstat.read_dta if is_stata else pyreadstat.read_sav
-    with readable(path, "Stata data" if is_stata else "SPSS data", _UNREADABLE):
+    with readable(path, "Stata data" if is_stata else "SPSS data", _UNREADABLE, _REMEDY):
         return reader(str(path), encoding=encoding, user_missing=True, **options)
 
 

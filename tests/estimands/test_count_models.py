@@ -159,7 +159,7 @@ def test_citizens_who_are_alike_count_together(strict, random_fit):
 def test_cells_add_up_to_the_citizens(strict, random_fit, content):
     fit = random_fit(strict, drivers=["female"], draws=2, **content)
     citizens = add_log_likelihood(fit).tree["log_likelihood"]["answers"]
-    cells = add_log_likelihood(fit, by="cell").tree["log_likelihood"]["answers"]
+    cells = add_log_likelihood(fit, by="cell").tree["cell_log_likelihood"]["answers"]
     assert cells.sizes["cell"] < citizens.sizes["citizen"]
     assert int(cells["multiplicity"].sum()) == citizens.sizes["citizen"]
     total = (cells * cells["multiplicity"]).sum("cell")

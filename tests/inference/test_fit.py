@@ -172,7 +172,7 @@ def test_an_altered_attribute_is_refused(altered, attribute, key, value):
 def test_another_format_version_is_refused_by_number(altered):
     with h5py.File(altered, "r+") as file:
         file.attrs["format_version"] = 99
-    with pytest.raises(FitFileError, match="format version 99, this package reads version 1"):
+    with pytest.raises(FitFileError, match="format version 99, this package reads version 2"):
         load_fit(altered)
 
 

@@ -6,7 +6,7 @@ from pytensor.compile.mode import Mode
 from scipy import stats
 
 from bayes_coprod.model import priors
-from bayes_coprod.model.spec import Prior
+from bayes_coprod.model.prior_spec import Prior
 
 FAMILIES = {
     "normal": (Prior("normal", (1.5, 2.0)), stats.norm(1.5, 2.0)),

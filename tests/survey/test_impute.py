@@ -231,7 +231,7 @@ def test_the_calls_that_give_it_again(small):
 
 
 def test_nothing_to_impute_is_said(small):
-    with pytest.raises(SurveyError, match="nothing to impute: no driver is missing.*as it is"):
+    with pytest.raises(SurveyError, match="none of the drivers is missing.*as it is"):
         impute(small)
 
 
