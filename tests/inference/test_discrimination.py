@@ -25,8 +25,9 @@ def survey():
     for name, steep in zip(ITEMS, STEEP, strict=True):
         latent = steep * theta + rng.logistic(size=n)
         frame[name] = np.digitize(latent, [-1.0, 0.8])
+    other = 0.4 * theta + rng.normal(0, 1, n)
     for name in ("meet", "vote"):
-        frame[name] = np.digitize(theta + rng.logistic(size=n), [0.0, 1.5])
+        frame[name] = np.digitize(other + rng.logistic(size=n), [0.0, 1.5])
     form = dict.fromkeys(ITEMS, "alone") | dict.fromkeys(("meet", "vote"), "together")
     return read_survey(
         frame,
@@ -41,7 +42,7 @@ def survey():
 @pytest.fixture(scope="module")
 def fit(survey):
     model = {"name": "steep", "likelihood": "items", "discrimination": True}
-    return fit_model(model, survey, draws=250, tune=100, progressbar=False)
+    return fit_model(model, survey, draws=200, tune=80, progressbar=False)
 
 
 def test_discriminations_are_recovered(fit):

@@ -126,13 +126,13 @@ def no_drivers():
     return book, make_people(book)
 
 
-def fit_and_check(case, model="items", item=None):
+def fit_and_check(case, model="items", item=None, draws=60):
     book, people = case()
     with warnings.catch_warnings():
         # what a reader of the survey is told is not what is tried here
         warnings.simplefilter("ignore", UserWarning)
         survey = bc.read_survey(people, book)
-        fit = bc.fit_model(model, survey, item=item, draws=60, tune=60, progressbar=False)
+        fit = bc.fit_model(model, survey, item=item, draws=draws, tune=60, progressbar=False)
         return fit, bc.check_fit(fit)
 
 
@@ -222,7 +222,7 @@ def test_what_is_not_learnt_of_identical_drivers_is_shared_by_the_prior():
 
 
 def test_a_country_where_an_item_was_not_asked_is_the_least_certain():
-    fit, _ = fit_and_check(asked_of(0))
+    fit, _ = fit_and_check(asked_of(0), draws=200)
     spread = bc.country_levels(fit, by="item").sel(item=ALONE[1]).std(("chain", "draw"))
     assert spread.idxmax("country") == "Country 01"
     assert float(spread.sel(country="Country 01")) > 1.1 * float(spread.median())
