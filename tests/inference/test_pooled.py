@@ -80,10 +80,10 @@ def test_chains_of_all_data_sets_follow_one_another(pooled):
 
 def test_a_part_is_the_fit_of_its_data_set(pooled):
     """Each part samples what it would sample alone: the same data, coding and seed."""
-    from bayes_coprod.inference.sample import _fit_design
+    from bayes_coprod.inference.sample import fit_design
 
     part = pooled.parts[1]
-    alone = _fit_design(part.spec, part.codebook, part.design, False)
+    alone = fit_design(part.spec, part.codebook, part.design, False)
     np.testing.assert_allclose(alone.posterior["beta"], part.posterior["beta"], rtol=1e-6)
 
 
@@ -261,3 +261,15 @@ def test_one_completed_data_set_by_itself_is_unknown(completed, pooled):
         assert found["imputed drivers"].where == "age"
         assert found["imputation"].status == "unknown"
         assert "One completed data set by itself" in found["imputation"].message
+
+
+def test_completed_data_sets_of_a_model_of_counts_are_pooled_and_checked(completed):
+    model = {"name": "any", "likelihood": "participation", "forms": ["together"]}
+    fit = fit_model(model, completed, draws=40, tune=60, progressbar=False)
+    levels = country_levels(fit)
+    assert levels.sizes["chain"] == 4 * len(completed)
+    assert ((levels > 0) & (levels < 1)).all()
+    assert "imputation" in {finding.check for finding in check_fit(fit)}
+    fit.tree["imputations/2/pilot"].attrs["problem"] = "The pilot found no mode."
+    (found,) = [finding for finding in check_fit(fit) if finding.check == "pilot"]
+    assert (found.status, found.message) == ("warn", "The pilot found no mode.")
