@@ -27,7 +27,6 @@ from bayes_coprod.report import words
 from bayes_coprod.report.about import (
     data_section,
     limits_section,
-    model_section,
     reproduce_section,
 )
 from bayes_coprod.report.data import (
@@ -50,6 +49,7 @@ from bayes_coprod.report.intervals import (
 )
 from bayes_coprod.report.items import items_section
 from bayes_coprod.report.measure import measure_of
+from bayes_coprod.report.model import model_section
 from bayes_coprod.wording import capital, listed
 
 _LEVELS = {

@@ -16,11 +16,11 @@ from bayes_coprod.estimands.drivers import (
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.model.outcomes import outcome_dim
 from bayes_coprod.report import words
-from bayes_coprod.report.about import prior_interval
 from bayes_coprod.report.data import Block, DriverFigure, DriverRow, Paragraph, Section, Table
 from bayes_coprod.report.intervals import DRAWS, IntervalChoice, forms_of, rows_of
 from bayes_coprod.report.items import collect_curves
 from bayes_coprod.report.measure import Measure, measure_of
+from bayes_coprod.report.model import prior_interval
 from bayes_coprod.wording import capital
 
 

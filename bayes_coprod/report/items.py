@@ -14,7 +14,6 @@ from bayes_coprod.estimands.drivers import ASSOCIATION
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.model.item_layout import FEWEST_FOR_DISCRIMINATION
 from bayes_coprod.report import words
-from bayes_coprod.report.about import prior_interval
 from bayes_coprod.report.data import (
     Block,
     Curve,
@@ -26,6 +25,7 @@ from bayes_coprod.report.data import (
     Table,
 )
 from bayes_coprod.report.intervals import DRAWS, IntervalChoice, forms_of
+from bayes_coprod.report.model import prior_interval
 
 
 def items_section(fit: Fit, choice: IntervalChoice) -> Section:
