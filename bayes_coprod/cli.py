@@ -46,9 +46,7 @@ SaveOption = Annotated[
 DrawsOption = Annotated[int | None, typer.Option(help="Draws of each chain.")]
 TuneOption = Annotated[int | None, typer.Option(help="Tuning draws of each chain.")]
 ChainsOption = Annotated[int | None, typer.Option(help="Chains.")]
-ItemOption = Annotated[
-    str | None, typer.Option("--item", help="Item to explain, of a model of 'ordinal'.")
-]
+ItemOption = Annotated[str | None, typer.Option("--item", help="The item that 'ordinal' explains.")]
 SeedOption = Annotated[int | None, typer.Option("--seed", help="Random seed.")]
 ImputeOption = Annotated[
     int | None,

@@ -205,8 +205,8 @@ def _chosen_item(book: Codebook, spec: ModelSpec, place: str) -> Item:
             place,
             "it explains one item, and none is named",
             available=known,
-            remedy='Give item = "..." in the model file, or in the call: '
-            'fit_model(model, survey, item="...").',
+            remedy='Give item = "..." in the model file or to fit_model, or --item on the command '
+            "line.",
         )
     if spec.item not in known:
         raise make_error(

@@ -66,6 +66,14 @@ def data_section(fit: Fit) -> Section:
             csv=people.to_csv(),
         ),
     ]
+    if fit.spec.likelihood == "participation":
+        known = design["with_outcome"].sum(names.COUNTRY)
+        each = [
+            f"{int(n):,} in {o}" for o, n in zip(known[known.dims[0]].values, known, strict=True)
+        ]
+        blocks.append(
+            Paragraph(f"Whether they take part is known of these many of them: {listed(each)}.")
+        )
     few = [c for c, n in zip(fit.countries, used, strict=True) if n < FEW_CITIZENS]
     if few:
         blocks.append(

@@ -54,6 +54,8 @@ from bayes_coprod.wording import capital, listed
 
 _LEVELS = {
     "Index": "Expected index of a country's citizens, points of 100",
+    "Answer": "Expected answer of a country's citizens, 0 to 100 points in equal steps from the "
+    "lowest category to the highest",
     "Citizens who take part": "Expected share of a country's citizens who take part, per cent",
 }
 _OF = {

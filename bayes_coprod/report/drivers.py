@@ -58,8 +58,7 @@ def reported_effects(fit: Fit) -> xr.Dataset:
 
 
 def _axis(measure: Measure) -> str:
-    of = "of citizens who take part" if measure.is_share else "of the index"
-    return f"{capital(measure.units)} {of}"
+    return f"{capital(measure.units)} of {measure.of}"
 
 
 def _goes_with(measure: Measure) -> str:

@@ -19,6 +19,8 @@ class Measure:
         What a level is, as a sentence begins.
     unit, units : str
         Of a level, and of a difference of levels.
+    of : str
+        What the units are units of.
     per : float
         Units that the quantities' own 1 is worth.
     """
@@ -26,6 +28,7 @@ class Measure:
     level: str
     unit: str
     units: str
+    of: str
     per: float = 1.0
 
     @property
@@ -41,10 +44,13 @@ class Measure:
         return scaled.assign_attrs(quantity.attrs | {"units": self.units})
 
 
-_INDEX = Measure("Index", "points of 100", "points")
-_SHARE = Measure("Citizens who take part", "per cent", "percentage points", per=100.0)
+_INDEX = Measure("Index", "points of 100", "points", "the index")
+_ANSWER = Measure("Answer", "points of 100", "points", "the answer")
+_SHARE = Measure(
+    "Citizens who take part", "per cent", "percentage points", "citizens who take part", per=100.0
+)
 
 
 def measure_of(fit: Fit) -> Measure:
     """What a report on a fit measures in."""
-    return _SHARE if fit.spec.likelihood == "participation" else _INDEX
+    return {"participation": _SHARE, "ordinal": _ANSWER}.get(fit.spec.likelihood, _INDEX)

@@ -204,7 +204,7 @@ def _priors_table(fit: Fit, prob: float) -> Table:
     return Table(
         name="priors",
         caption=f"Priors, and where they put {100 * prob:.4g} % of their mass, "
-        f"equal-tailed ({unit}; rho has no unit).",
+        f"equal-tailed ({unit}{'; rho has no unit' if 'rho' in present else ''}).",
         header=("Parameter", "Meaning", "Prior", "Implies"),
         rows=tuple(
             (name, meaning[name], str(fit.spec.priors[name]), words.span(intervals[name], 2))

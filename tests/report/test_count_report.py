@@ -69,6 +69,7 @@ def test_taking_part_is_told_in_per_cent(participation):
     number = float(table(data, "levels").csv.splitlines()[1].split(",")[2])
     assert 1 < number < 100
     assert "citizens who are alike" in str(data)
+    assert "known of these many of them: 300 in alone and 300 in together" in str(data)
     assert "level of an outcome, mean over the countries" in str(table(data, "priors").rows)
 
 
@@ -77,6 +78,8 @@ def test_answers_to_an_item_name_it(ordinal):
     assert data.headline.startswith("In these three countries answers to ‘watch’ average ")
     assert "tau_kappa" in {row[0] for row in table(data, "priors").rows}
     assert "alone co-production" in table(data, "ranks").caption
+    assert "from the lowest category to the highest" in table(data, "levels").caption
+    assert "rho" not in table(data, "priors").caption
 
 
 def test_an_item_of_two_answers_has_no_distances(survey):
