@@ -50,9 +50,8 @@ from bayes_coprod.model.thresholds import (
 from bayes_coprod.model.varying import (
     common_coordinates,
     country_coefficients,
-    effect_scales,
+    flat_scales,
     predict_citizens,
-    scale,
 )
 from bayes_coprod.survey.entries import Driver
 
@@ -67,12 +66,7 @@ def build_items(
     n_effects, n_contrasts, n_rest = n_coordinates(design)
     common = common_coordinates(n_effects + n_contrasts + n_rest, pilot)
     varies = which_vary(spec, design, drivers)
-    tau = effect_scales(spec, drivers)
-    if tau is not None:
-        tau = tau.reshape((-1,))
-        if shifts_vary(spec, layout):
-            tau_kappa = scale("tau_kappa", spec.priors["tau_kappa"])
-            tau = pt.concatenate([tau, pt.repeat(tau_kappa, n_contrasts)])
+    tau = flat_scales(spec, drivers, n_contrasts if shifts_vary(spec, layout) else 0)
     b = country_coefficients(
         spec,
         design.sizes[names.COUNTRY],

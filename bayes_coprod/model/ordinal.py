@@ -35,9 +35,8 @@ from bayes_coprod.model.varying import (
     common_coordinates,
     country_coefficients,
     effect_columns,
-    effect_scales,
+    flat_scales,
     predict_citizens,
-    scale,
 )
 from bayes_coprod.survey.entries import Driver
 
@@ -50,12 +49,7 @@ def build_ordinal(
     """Register the model's variables, priors and likelihood in the PyMC model at hand."""
     varies, n_rest = ordinal_coordinates(spec, design, drivers)
     common = common_coordinates(len(varies) + n_rest, pilot)
-    tau = effect_scales(spec, drivers)
-    if tau is not None:
-        tau = tau.reshape((-1,))
-        if gaps_vary(spec, design):
-            tau_kappa = scale("tau_kappa", spec.priors["tau_kappa"])
-            tau = pt.concatenate([tau, pt.repeat(tau_kappa, _n_gaps(design))])
+    tau = flat_scales(spec, drivers, _n_gaps(design) if gaps_vary(spec, design) else 0)
     b = country_coefficients(
         spec,
         design.sizes[names.COUNTRY],

@@ -74,12 +74,12 @@ def country_effects(
     dim = outcome_dim(spec)
     n_countries, n_outcomes = design.sizes[names.COUNTRY], design.sizes[dim]
     n_columns = design.sizes[names.COEFFICIENT]
-    tau = effect_scales(spec, drivers)
+    tau = flat_scales(spec, drivers)
     effects = country_coefficients(
         spec,
         n_countries,
         np.tile(effect_columns(spec, drivers, n_columns), n_outcomes),
-        None if tau is None else tau.reshape((-1,)),
+        tau,
         common_coordinates(n_outcomes * (1 + n_columns), pilot),
         None if pilot is None else pilot.evidence,
     ).reshape((n_countries, n_outcomes, 1 + n_columns))
@@ -128,6 +128,24 @@ def effect_scales(spec: ModelSpec, drivers: tuple[Driver, ...]) -> TensorVariabl
         tau = scale("tau", spec.priors["tau"], (dim, names.DRIVER))
         scales.append(tau[:, [varying.index(name) for name in driver_of]])
     return pt.concatenate(scales, axis=1)
+
+
+def flat_scales(
+    spec: ModelSpec, drivers: tuple[Driver, ...], n_shifts: int = 0
+) -> TensorVariable | None:
+    """Register all SDs between countries: (varying coefficient,), form by form.
+
+    The last `n_shifts` are those of thresholds, which share ``tau_kappa``; ``None`` without partial
+    pooling.
+    """
+    tau = effect_scales(spec, drivers)
+    if tau is None:
+        return None
+    flat = tau.reshape((-1,))
+    if not n_shifts:
+        return flat
+    tau_kappa = scale("tau_kappa", spec.priors["tau_kappa"])
+    return pt.concatenate([flat, pt.repeat(tau_kappa, n_shifts)])
 
 
 def scale(name: str, prior: Prior, dims: tuple[str, ...] = ()) -> TensorVariable:
