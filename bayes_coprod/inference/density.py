@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import jax
 import numpy as np
 import pymc as pm
 import pytensor
@@ -14,12 +13,13 @@ import pytensor.tensor as pt
 from numpy.typing import ArrayLike
 from pymc.model.transform.optimization import freeze_dims_and_data
 from pymc.pytensorf import join_nonshared_inputs
-from pytensor.graph.replace import clone_replace
+from pytensor.graph.replace import clone_replace, vectorize_graph
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor import TensorVariable
 
 from bayes_coprod.model.direct import Direct
 from bayes_coprod.model.grid_op import GridLogLikelihood
+from bayes_coprod.model.modes import AS_WRITTEN
 from bayes_coprod.model.spec import Gradient
 
 type Compiled = Literal["jax", "numba"]
@@ -55,7 +55,7 @@ def compile_density(
     model : pymc.Model
     gradient : {"auto", "jax", "numba"}
         What the density is compiled to; ``"auto"`` takes kernels where the model has them, else
-        JAX. Draws are expanded by JAX, many at a time.
+        JAX.
     prepare : callable, optional
         Positions of the model's coordinates -> its log density by kernels, or ``None``.
 
@@ -75,10 +75,11 @@ def compile_density(
     outputs, x = join_nonshared_inputs(point, [model.logp(), *variables], model.value_vars)
     log_density, *expanded = outputs
     labels = [variable.name for variable in model.unobserved_RVs]
-    expand_one = _compile([x], expanded, "jax")
+    many = pt.dmatrix("draws")
+    expand_all = pytensor.function([many], vectorize_graph(expanded, {x: many}), mode=AS_WRITTEN)
 
     def expand(draws: np.ndarray) -> dict[str, np.ndarray]:
-        return dict(zip(labels, map(np.asarray, jax.vmap(expand_one)(draws)), strict=True))
+        return dict(zip(labels, expand_all(draws), strict=True))
 
     start = np.concatenate([np.ravel(point[value.name]) for value in model.value_vars])
     direct = None if prepare is None or gradient != "auto" else prepare(_places(point, model))

@@ -25,7 +25,7 @@ from bayes_coprod.model.items import (
     make_integral,
     stated_parameters,
 )
-from bayes_coprod.model.modes import AT_ONCE
+from bayes_coprod.model.modes import AS_WRITTEN
 from bayes_coprod.model.pilot import Evidence, Pilot, Whitening
 from bayes_coprod.model.quadrature import Nodes, finer, place_nodes
 from bayes_coprod.model.spec import ModelSpec
@@ -182,7 +182,7 @@ def _place(
     integral = make_integral(design, fine)
     parameters = _stated(spec, design, coordinates, at)
     effects, kappa, steep, sigma, correlated = (
-        value.eval(mode=AT_ONCE) for value in integrand(design, parameters, fine)
+        value.eval(mode=AS_WRITTEN) for value in integrand(design, parameters, fine)
     )
     weights, correlation = integral.posterior(effects, kappa, steep, sigma, float(correlated))
     narrow = np.maximum(smallest * np.sqrt(2 * (1 - abs(rho))), _negligible(design))
@@ -213,7 +213,7 @@ def _steepest(
     n_after = len(layout.free_sigma) + int(layout.n_forms == 2)
     own = sd[len(sd) - n_after - n_steep : len(sd) - n_after]
     of_log = spec.priors["lambda"].arguments[1] * np.sqrt(own**2 @ layout.steepness**2)
-    widest = parameters["lambda"].eval(mode=AT_ONCE) * np.exp(_FAR_OUT * of_log)
+    widest = parameters["lambda"].eval(mode=AS_WRITTEN) * np.exp(_FAR_OUT * of_log)
     return _by_form(widest, layout)
 
 
@@ -222,8 +222,8 @@ def _deviations(
 ) -> tuple[np.ndarray, float]:
     """SDs of the citizens' deviations, and their correlation."""
     parameters = _stated(spec, design, coordinates, at)
-    rho = float(parameters["rho"].eval(mode=AT_ONCE)[0]) if "rho" in parameters else 0.0
-    return parameters["sigma"].eval(mode=AT_ONCE), rho
+    rho = float(parameters["rho"].eval(mode=AS_WRITTEN)[0]) if "rho" in parameters else 0.0
+    return parameters["sigma"].eval(mode=AS_WRITTEN), rho
 
 
 def _extremes(

@@ -12,7 +12,7 @@ from pytensor.tensor import TensorVariable
 from scipy.linalg import block_diag, cho_factor, cho_solve, cholesky
 from scipy.optimize import minimize
 
-from bayes_coprod.model.modes import AT_ONCE
+from bayes_coprod.model.modes import AS_WRITTEN
 from bayes_coprod.model.pilot import Evidence, Whitening
 from bayes_coprod.model.varying import back_in_place
 
@@ -99,7 +99,7 @@ def compile_objective(
         np.ones(coordinates.n_rest),
     ]
     value = 0.5 * ((at / sd) ** 2).sum() - log_likelihood(b, rest)
-    function = pytensor.function([at], [value, pytensor.grad(value, at)], mode=AT_ONCE)
+    function = pytensor.function([at], [value, pytensor.grad(value, at)], mode=AS_WRITTEN)
 
     def evaluate(point: np.ndarray) -> tuple[float, np.ndarray]:
         value, gradient = function(point)

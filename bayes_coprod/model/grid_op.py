@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import copy
+from functools import cached_property
 from itertools import pairwise
 
 import jax
@@ -15,14 +16,19 @@ from pytensor.link.jax.dispatch import jax_funcify
 
 from bayes_coprod.model.answer_tables import Patterns, Scale, add_by_kappa, answer_products
 from bayes_coprod.model.grid_kernel import Form, Windows, draw_nodes, integrate, node_weights
-from bayes_coprod.model.quadrature import Nodes, steps
+from bayes_coprod.model.quadrature import Nodes, coarser, enough, steps
 
 _MOST_PATTERNS = 100
 """Items are grouped as long as their answers have no more patterns than this."""
 
+type _Forms = list[tuple[Windows, Patterns]]
+
 
 class GridIntegral:
     """The integral for given nodes and answers.
+
+    Nodes have to resolve the narrowest deviations that the sampler meets. Where there are many of
+    them they are thinned for all others: each evaluation takes the coarsest grid that is enough.
 
     Parameters
     ----------
@@ -51,14 +57,38 @@ class GridIntegral:
         self.x = np.column_stack([np.ones(len(x)), x])
         self.ends = np.searchsorted(country, np.arange(country.max() + 2))
         self.n_forms = len(nodes.n_nodes)
-        self.forms = [
+        self.n_answers = np.array(
+            [(answer[:, item_form == f] >= 0).sum(axis=1).max() for f in range(self.n_forms)]
+        )
+        self.forms: _Forms = [
             _make_form(nodes, f, answer, country, n_categories, item_form == f)
             for f in range(self.n_forms)
         ]
 
+    @cached_property
+    def thinned(self) -> list[tuple[Nodes, _Forms]]:
+        """Grids on which the same is integrated with less effort, the coarsest first."""
+        out: list[tuple[Nodes, _Forms]] = []
+        nodes = coarser(self.nodes)
+        while nodes is not None:
+            forms = [
+                _thin_form(nodes, f, patterns, windows.row)
+                for f, (windows, patterns) in enumerate(self.forms)
+            ]
+            out.insert(0, (nodes, forms))
+            nodes = coarser(nodes)
+        return out
+
+    def _forms_for(self, discrimination: np.ndarray, sigma: np.ndarray, rho: float) -> _Forms:
+        for nodes, forms in self.thinned:
+            if enough(nodes, self.n_answers, float(discrimination.max()), sigma, rho):
+                return forms
+        return self.forms
+
     def shifted(self, by: np.ndarray) -> GridIntegral:
         """The same integral on a grid that is shifted by a part of its spacing, (form,)."""
         out = copy(self)
+        out.__dict__.pop("thinned", None)
         out.nodes = Nodes(self.nodes.place + by, self.nodes.spacing, self.nodes.n_nodes)
         out.forms = [
             (windows._replace(grid=windows.grid + d), patterns._replace(grid=patterns.grid + d))
@@ -94,14 +124,15 @@ class GridIntegral:
         (numpy.ndarray, list of numpy.ndarray)
             (citizen,); by each argument.
         """
+        forms = self._forms_for(discrimination, sigma, rho)
         above, products = zip(
-            *(answer_products(kappa, discrimination, p) for _, p in self.forms), strict=True
+            *(answer_products(kappa, discrimination, p) for _, p in forms), strict=True
         )
         value, by_mu, *by_row, by_sigma, by_rho = integrate(
-            *self._arguments(effects, products, sigma, rho)
+            *self._arguments(forms, effects, products, sigma, rho)
         )
         by_kappa, by_discrimination = np.zeros_like(kappa), np.zeros_like(discrimination)
-        for f, (_, patterns) in enumerate(self.forms):
+        for f, (_, patterns) in enumerate(forms):
             add_by_kappa(kappa, above[f], by_row[f], patterns, by_kappa, by_discrimination)
         return value, [
             _by_effects(by_mu[:, : self.n_forms], self.x, self.ends),
@@ -128,7 +159,7 @@ class GridIntegral:
             the correlation of the two propensities, 0 for one form.
         """
         products = [answer_products(kappa, discrimination, p)[1] for _, p in self.forms]
-        *weights, cross = node_weights(*self._arguments(effects, products, sigma, rho))
+        *weights, cross = node_weights(*self._arguments(self.forms, effects, products, sigma, rho))
         weights = weights[: self.n_forms]
         if self.n_forms == 1:
             return weights, np.zeros(len(cross))
@@ -152,15 +183,21 @@ class GridIntegral:
         """Draw a node of each form from each citizen's posterior, (citizen, form), in logits."""
         products = [answer_products(kappa, discrimination, p)[1] for _, p in self.forms]
         uniform = rng.random((len(self.x), 2))
-        drawn = draw_nodes(*self._arguments(effects, products, sigma, rho), uniform)
+        arguments = self._arguments(self.forms, effects, products, sigma, rho)
+        drawn = draw_nodes(*arguments, uniform)
         return drawn[:, : self.n_forms]
 
     def _arguments(
-        self, effects: np.ndarray, products: Sequence[np.ndarray], sigma: np.ndarray, rho: float
+        self,
+        on: _Forms,
+        effects: np.ndarray,
+        products: Sequence[np.ndarray],
+        sigma: np.ndarray,
+        rho: float,
     ) -> tuple[np.ndarray, np.ndarray, float, Form, Form]:
         """What the kernel takes: two forms, of which the second may be one that nobody answers."""
         mu = expected_propensity(effects, self.x, self.ends)
-        forms = [Form(w, p) for (w, _), p in zip(self.forms, products, strict=True)]
+        forms = [Form(windows, p) for (windows, _), p in zip(on, products, strict=True)]
         if self.n_forms == 1:
             mu, sigma, rho = np.column_stack([mu, np.zeros(len(mu))]), np.append(sigma, 1.0), 0.0
             forms.append(_unanswered(len(mu)))
@@ -198,12 +235,6 @@ def _make_form(
     own: np.ndarray,
 ) -> tuple[Windows, Patterns]:
     """One form's windows on the grid, and its citizens' patterns of answers to `own` items."""
-    place, spacing = nodes.place[:, form], float(nodes.spacing[0, form])
-    middle = nodes.n_nodes[form] // 2
-    origin = float(place.min() - spacing * middle)
-    first = np.rint((place - origin) / spacing).astype(np.int64) - middle
-    n_grid = int(first.max()) + nodes.n_nodes[form]
-
     scale = make_scale(n_categories, own)
     answer, n_categories = answer[:, own], n_categories[own]
     start_of = np.cumsum(n_categories) - n_categories  # a category's position is this plus answer
@@ -219,11 +250,28 @@ def _make_form(
         row_country.append(pattern[:, 0])
         padding = np.full((len(pattern), widest - len(group)), -1)
         row_category.append(np.column_stack([pattern[:, 1:], padding]))
+    country_of, category_of = np.concatenate(row_country), np.concatenate(row_category)
+    windows = _make_windows(nodes, form, np.ascontiguousarray(np.stack(rows, axis=1)))
+    return windows, Patterns(windows.grid, country_of, category_of, scale)
+
+
+def _make_windows(nodes: Nodes, form: int, row: np.ndarray) -> Windows:
+    """Lay one form's windows on the grid; `row` is (citizen, group)."""
+    place, spacing = nodes.place[:, form], float(nodes.spacing[0, form])
+    middle = nodes.n_nodes[form] // 2
+    origin = float(place.min() - spacing * middle)
+    first = np.rint((place - origin) / spacing).astype(np.int64) - middle
+    n_grid = int(first.max()) + nodes.n_nodes[form]
     grid = origin + spacing * np.arange(n_grid)
-    windows = Windows(
-        first, nodes.n_nodes[form], spacing, grid, np.ascontiguousarray(np.stack(rows, axis=1))
-    )
-    return windows, Patterns(grid, np.concatenate(row_country), np.concatenate(row_category), scale)
+    return Windows(first, nodes.n_nodes[form], spacing, grid, row)
+
+
+def _thin_form(
+    nodes: Nodes, form: int, patterns: Patterns, row: np.ndarray
+) -> tuple[Windows, Patterns]:
+    """Lay one form's patterns of answers on other nodes."""
+    windows = _make_windows(nodes, form, row)
+    return windows, patterns._replace(grid=windows.grid)
 
 
 def _unanswered(n_citizens: int) -> Form:

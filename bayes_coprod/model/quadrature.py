@@ -48,11 +48,17 @@ _TAIL = 1e-7
 _SPACING = 0.95
 """Distance of the nodes in SDs of the best-known citizen."""
 
-_SHARPNESS = 20.0
+SHARPNESS = 20.0
 """How soon deviations too narrow for the nodes give way to those that are not."""
 
 _LOGISTIC = 1.0
 """Distance of the nodes that resolves a logistic edge, whatever the SD."""
+
+_THINNED = 32**2
+"""Nodes a citizen, of all forms together, beyond which thinner grids are at hand."""
+
+_THINNER = np.sqrt(2)
+"""Ratio of the spacings of one grid and the next."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,56 @@ def finer(nodes: Nodes, factor: int) -> Nodes:
         np.broadcast_to(spacing, nodes.spacing.shape),
         tuple(int(n) + 2 for n in np.ceil(reach / spacing)),
     )
+
+
+def coarser(nodes: Nodes) -> Nodes | None:
+    """Nodes on a coarser grid of the same width; ``None`` where few are left, or at the limit."""
+    wider = np.minimum(nodes.spacing[0] * _THINNER, np.maximum(nodes.spacing[0], _LOGISTIC))
+    if np.prod(nodes.n_nodes) <= _THINNED or np.array_equal(wider, nodes.spacing[0]):
+        return None
+    reach = nodes.spacing[0] * np.array(nodes.n_nodes)
+    return Nodes(
+        np.round(nodes.place / wider) * wider,
+        np.broadcast_to(wider, nodes.spacing.shape),
+        tuple(int(n) + 1 for n in np.ceil(reach / wider)),  # places move by half a spacing
+    )
+
+
+def enough(
+    nodes: Nodes, n_answers: np.ndarray, steepest: float, sigma: np.ndarray, rho: float
+) -> bool:
+    r"""Whether nodes on a grid resolve all citizens' propensities at given deviations.
+
+    Parameters
+    ----------
+    nodes : Nodes
+    n_answers : numpy.ndarray
+        (form,), most answers of a citizen, each of which has at most information
+        :math:`\lambda^2 / 3` about the propensity.
+    steepest : float
+        Largest discrimination.
+    sigma : numpy.ndarray
+        (form,), SDs of the citizens' deviations.
+    rho : float
+        Their correlation.
+
+    Notes
+    -----
+    As for :func:`place_nodes`: the error is about :math:`2 \exp(-2 \pi^2 k' S k)`, S the least
+    posterior covariance in units of the spacings, k the shortest integer vectors.
+    """
+    if (nodes.spacing[0] * steepest > _LOGISTIC).any():
+        return False
+    information = n_answers * steepest**2 / 3
+    rest = 1 - rho**2
+    precision = np.diag(1 / (sigma**2 * rest) + information)
+    if len(sigma) == 2:
+        precision[0, 1] = precision[1, 0] = -rho / (sigma[0] * sigma[1] * rest)
+    s = np.linalg.inv(precision) / np.outer(nodes.spacing[0], nodes.spacing[0])
+    least = np.diag(s).min()
+    if len(sigma) == 2:
+        least = min(least, s[0, 0] + s[1, 1] - 2 * abs(s[0, 1]))
+    return bool(least >= 1 / _SPACING**2)
 
 
 def steps(n_nodes: Sequence[int]) -> list[np.ndarray]:
@@ -186,10 +242,10 @@ def resolved[T: (TensorVariable, np.ndarray)](
     -------
     (sigma, rho)
     """
-    sharp = _SHARPNESS / least_sd
+    sharp = SHARPNESS / least_sd
     sigma = least_sd + softplus(sharp * (sigma - least_sd)) / sharp
     margin = ((least_sd / sigma) ** 2).max(keepdims=True) / 2  # least 1 - |rho|
-    sharp = _SHARPNESS / margin
+    sharp = SHARPNESS / margin
     over, under = softplus(sharp * (rho - 1 + margin)), softplus(-sharp * (rho + 1 - margin))
     return sigma, rho + (under - over) / sharp
 

@@ -1,4 +1,4 @@
-"""Kernels of the collapsed models against the graphs in which the models are written down."""
+"""Kernels of the models against the graphs in which the models are written down."""
 
 from functools import partial
 
@@ -40,6 +40,24 @@ CASES = {
         },
     ),
     "ordinal, two categories": ("ordinal", {"item": "report"}),
+    "items": ("items", {}),
+    "items, one form": ("items", {"forms": ["alone"]}),
+    "items, discrimination": ("items", {"discrimination": True}),
+    "items, common thresholds": ("items", {"thresholds_vary": False}),
+    "items, other priors": (
+        "items",
+        {
+            "vary_by_country": ["trust"],
+            "priors": {
+                "kappa": "normal(1, 3)",
+                "kappa_gap": "exponential(1)",
+                "sigma": "uniform(0, 3)",
+                "rho": "uniform(-0.5, 0.9)",
+                "tau_kappa": "exponential(3)",
+            },
+        },
+    ),
+    "items, no drivers": ("items", {"drivers": "none"}),
 }
 
 
