@@ -3,7 +3,10 @@
 from functools import partial
 
 import numpy as np
+import pytensor
 import pytest
+from pymc.model.transform.optimization import freeze_dims_and_data
+from pymc.pytensorf import join_nonshared_inputs
 
 from bayes_coprod.inference.density import compile_density
 from bayes_coprod.inference.pilot import fit_pilot
@@ -11,6 +14,7 @@ from bayes_coprod.model.build import build_model
 from bayes_coprod.model.coding import chosen_drivers
 from bayes_coprod.model.design import make_design
 from bayes_coprod.model.direct import make_direct
+from bayes_coprod.model.modes import AT_ONCE
 from bayes_coprod.model.pilot import Evidence, Pilot
 from bayes_coprod.model.spec import load_model, spec_content
 
@@ -74,30 +78,61 @@ def prepare(survey, model, changes):
     return graph, partial(make_direct, spec, design, drivers, pilot)
 
 
+def evaluate_graph(graph):
+    """Log density and gradient on one vector of coordinates, from the graph as it stands."""
+    graph = freeze_dims_and_data(graph)  # as for sampling: it changes the coordinates' order
+    point = graph.initial_point()
+    (value,), x = join_nonshared_inputs(point, [graph.logp()], graph.value_vars)
+    return pytensor.function([x], [value, pytensor.grad(value, x)], mode=AT_ONCE)
+
+
+def positions(graph, name):
+    """Where a coordinate lies in the vector."""
+    graph = freeze_dims_and_data(graph)
+    point = graph.initial_point()
+    sizes = [np.size(point[value.name]) for value in graph.value_vars]
+    k = [value.name for value in graph.value_vars].index(name)
+    return np.arange(sum(sizes[:k]), sum(sizes[: k + 1]))
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_value_and_gradient_are_the_graphs(strict, rng, case):
     graph, direct = prepare(strict, *CASES[case])
-    by_graph = compile_density(graph, "jax", direct)
+    by_graph = evaluate_graph(graph)
     by_kernels = compile_density(graph, "auto", direct)
     assert by_kernels.evaluate.__module__ == "bayes_coprod.model.direct"
     for scale in (0.3, 1.0):
-        at = by_graph.start + scale * rng.normal(size=len(by_graph.start))
-        value, gradient = by_graph.evaluate(at)
+        at = by_kernels.start + scale * rng.normal(size=len(by_kernels.start))
+        value, gradient = by_graph(at)
         ours, own_gradient = by_kernels.evaluate(at)
-        assert ours == pytest.approx(value, rel=1e-11)
+        assert ours == pytest.approx(float(value), rel=1e-11)
         np.testing.assert_allclose(own_gradient, gradient, atol=1e-9 * abs(gradient).max())
 
 
 def test_scales_far_out_in_their_prior_are_the_graphs(small):
     graph, direct = prepare(small, "index", {})
-    by_graph, by_kernels = (compile_density(graph, kind, direct) for kind in ("jax", "auto"))
+    by_graph, by_kernels = evaluate_graph(graph), compile_density(graph, "auto", direct)
     for z in (-6.0, 6.0):
-        at = by_graph.start.copy()
-        at[: at.size // 8] = z  # the scales between countries come first
-        value, gradient = by_graph.evaluate(at)
+        at = by_kernels.start.copy()
+        at[positions(graph, "z_tau")] = z
+        value, gradient = by_graph(at)
         ours, own_gradient = by_kernels.evaluate(at)
-        assert ours == pytest.approx(value, rel=1e-9)
+        assert ours == pytest.approx(float(value), rel=1e-9)
         np.testing.assert_allclose(own_gradient, gradient, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("forms", [["alone", "together"], ["alone"]])
+@pytest.mark.parametrize("z", [-8.0, 8.0])
+def test_deviations_that_nodes_do_not_resolve_are_the_graphs(strict, forms, z):
+    """Where SDs and the correlation bend toward what the nodes resolve."""
+    graph, direct = prepare(strict, "items", {"forms": forms})
+    by_graph, by_kernels = evaluate_graph(graph), compile_density(graph, "auto", direct)
+    at = by_kernels.start.copy()
+    at[positions(graph, "z_common")[-len(forms) :]] = z  # SDs, and the correlation of two forms
+    value, gradient = by_graph(at)
+    ours, own_gradient = by_kernels.evaluate(at)
+    assert ours == pytest.approx(float(value), rel=1e-9)
+    np.testing.assert_allclose(own_gradient, gradient, atol=1e-8 * abs(gradient).max())
 
 
 @pytest.mark.parametrize(
@@ -129,9 +164,9 @@ def test_evidence_sets_the_speed_only(strict, rng):
     other = Pilot(silent)
     graph = build_model(spec, strict.codebook, design, other)
     direct = partial(make_direct, spec, design, drivers, other)
-    by_graph, by_kernels = (compile_density(graph, kind, direct) for kind in ("jax", "auto"))
-    at = rng.normal(size=len(by_graph.start))
-    value, gradient = by_graph.evaluate(at)
+    by_graph, by_kernels = evaluate_graph(graph), compile_density(graph, "auto", direct)
+    at = rng.normal(size=len(by_kernels.start))
+    value, gradient = by_graph(at)
     ours, own_gradient = by_kernels.evaluate(at)
-    assert ours == pytest.approx(value, rel=1e-11)
+    assert ours == pytest.approx(float(value), rel=1e-11)
     np.testing.assert_allclose(own_gradient, gradient, rtol=1e-8, atol=1e-8)
