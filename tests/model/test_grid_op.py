@@ -10,6 +10,7 @@ from scipy import stats
 
 from bayes_coprod.model.grid_op import GridCitizens, GridLogLikelihood
 from bayes_coprod.model.modes import AT_ONCE
+from bayes_coprod.model.quadrature import coarser, enough, finer
 
 CASES = {
     "two forms": {"sigma": 1.0, "rho": 0.4},
@@ -63,6 +64,41 @@ def test_value_and_gradients_equal_those_of_the_graph(problem):
     n_inputs = 4 if len(problem.sigma) == 1 else 5
     for ours, theirs in list(zip(gradients, by_input, strict=True))[:n_inputs]:
         np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-8 * np.abs(theirs).max())
+
+
+@pytest.mark.parametrize(("sigma", "rho"), [(0.7, 0.0), (1.0, 0.4), (1.0, -0.95), (2.5, 0.8)])
+def test_thinner_grids_give_the_same(make_problem, sigma, rho):
+    problem = make_problem(1, sigma, rho)
+    fine = finer(problem.nodes("grid"), 3)
+    thinning, whole = problem.integral(fine), problem.integral(fine)
+    whole.thinned = []
+    value, gradients = thinning.evaluate(*problem.inputs)
+    expected, by_input = whole.evaluate(*problem.inputs)
+    assert thinning._forms_for(*problem.inputs[2:]) is not thinning.forms
+    np.testing.assert_allclose(value, expected, atol=1e-7)
+    for ours, theirs in zip(gradients, by_input, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6 * np.abs(theirs).max())
+
+
+def test_narrow_deviations_and_steep_items_take_closer_nodes(ordinary):
+    fine = finer(ordinary.nodes("grid"), 3)
+    n_answers, sigma = np.array([3, 2]), np.ones(2)
+    grids = [fine]
+    while (thinner := coarser(grids[-1])) is not None:
+        grids.append(thinner)
+
+    def coarsest(steepest, sd, rho):
+        return max(
+            (k for k, g in enumerate(grids) if enough(g, n_answers, steepest, sd, rho)), default=-1
+        )
+
+    assert coarsest(1.0, sigma, 0.0) > coarsest(1.0, 0.3 * sigma, 0.0)
+    assert coarsest(1.0, sigma, 0.0) > coarsest(1.0, sigma, 0.99)
+    assert coarsest(1.0, sigma, 0.0) > coarsest(2.0, sigma, 0.0)
+    assert coarsest(1.0, 0.01 * sigma, 0.0) == -1  # the finest is all there is
+    reach = fine.spacing[0] * fine.n_nodes
+    for grid in grids:
+        assert (grid.spacing[0] * grid.n_nodes >= reach).all()
 
 
 def test_gradients_equal_central_differences(problem):
