@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from datetime import date
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -75,8 +76,10 @@ def measure(model: str, n: int) -> dict[str, float]:
     from bayes_coprod.inference import sample
     from bayes_coprod.inference.density import compile_density
     from bayes_coprod.model.build import build_model
+    from bayes_coprod.model.coding import chosen_drivers
     from bayes_coprod.model.collapse import collapse_gaussian
     from bayes_coprod.model.design import make_design
+    from bayes_coprod.model.direct import make_direct
     from bayes_coprod.model.ordinal import collapse_ordinal
     from bayes_coprod.model.participation import collapse_participation
 
@@ -104,8 +107,9 @@ def measure(model: str, n: int) -> dict[str, float]:
     found["failed"] = float(sum(finding.status == "fail" for finding in findings))
     found["peak_megabytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     if model == "items":
+        drivers = chosen_drivers(design, survey.codebook.drivers)
         graph = build_model(spec, survey.codebook, design, fit.pilot)
-        density = compile_density(graph)
+        density = compile_density(graph, "auto", partial(make_direct, spec, design, drivers, fit.pilot))
         times = []
         for _ in range(30):
             start = time.perf_counter()

@@ -72,15 +72,16 @@ def make_design(survey: Survey, spec: ModelSpec) -> xr.Dataset:
     _check_discrimination(spec, items)
 
     per_sd = [driver.kind in ("numeric", "ordered") for driver in driver_of_columns(drivers)]
-    mean = raw[used].mean(axis=0)
-    sd = np.where(per_sd, raw[used].std(axis=0), 1.0)
+    x = raw[used]
+    mean = x.mean(axis=0)
+    sd = np.where(per_sd, x.std(axis=0), 1.0)
 
     def count(rows: np.ndarray) -> np.ndarray:
         return np.bincount(country[rows], minlength=len(survey.countries))
 
     design = xr.Dataset(
         {
-            "x": ((names.CITIZEN, names.COEFFICIENT), (raw[used] - mean) / sd),
+            "x": ((names.CITIZEN, names.COEFFICIENT), (x - mean) / sd),
             "country_index": (names.CITIZEN, country[used].astype(np.int64)),
             "weight": (names.CITIZEN, weight[used]),
             "column_mean": (names.COEFFICIENT, mean),

@@ -119,12 +119,11 @@ def _index(data: pd.DataFrame, items: Sequence[Item]) -> np.ndarray:
             np.where(code < 0, np.nan, 100 * code / (len(item.levels) - 1))
             for item in items
             for code in [data[item.name].cat.codes.to_numpy(dtype=float)]
-        ],
-        axis=1,
-    )  # (citizen, item)
+        ]
+    )  # (item, citizen)
     answered = ~np.isnan(score)
-    n_answered = answered.sum(axis=1)
-    index = np.where(answered, score, 0).sum(axis=1) / np.maximum(n_answered, 1)
+    n_answered = answered.sum(axis=0)
+    index = np.where(answered, score, 0).sum(axis=0) / np.maximum(n_answered, 1)
     return np.where(n_answered >= LEAST_ANSWERED * len(items), index, np.nan)
 
 

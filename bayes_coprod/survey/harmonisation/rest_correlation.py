@@ -51,12 +51,12 @@ def rest_correlations(survey: Survey, gain: np.ndarray) -> tuple[np.ndarray, np.
     pairs = np.zeros(correlation.shape)
     for form in survey.codebook.forms:
         of_form = [i for i, item in enumerate(items) if item.form == form]
-        score = np.column_stack([_score(survey, items[i]) for i in of_form])
-        cells = [_correlate(score[r]) for r in rows]
+        score = np.stack([_score(survey, items[i]) for i in of_form])  # (item, citizen)
+        cells = [_correlate(score.take(r, axis=1)) for r in rows]
         correlation[of_form] = np.column_stack([cell[0] for cell in cells])
         pairs[of_form] = np.column_stack([cell[1] for cell in cells])
         for c, r in enumerate(rows):
-            _turn_round(correlation, pairs, score[r], of_form, c, gain)
+            _turn_round(correlation, pairs, score.take(r, axis=1), of_form, c, gain)
     side = np.where(_surely(correlation, pairs), np.sign(correlation), 0.0)
     for c in range(len(rows)):
         side[(side[:, c] < 0) & ~_runs_against(correlation, pairs, c), c] = 0
@@ -98,7 +98,7 @@ def _turn_round(
             return
         worst = min(candidates, key=lambda i: (round(correlation[i, c], 6), -gain[i, c]))
         turned.add(worst)
-        score[:, of_form.index(worst)] *= -1
+        score[of_form.index(worst)] *= -1
         again, _ = _correlate(score)
         for i, value in zip(of_form, again, strict=True):
             if i not in turned:
@@ -128,20 +128,26 @@ def _score(survey: Survey, item: Item) -> np.ndarray:
 
 
 def _correlate(score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Correlation of each column with the mean of the others, and citizens who have both."""
+    """Correlation of each item with the mean of the others, and citizens who have both, (item,).
+
+    `score` is (item, citizen).
+    """
     answered = ~np.isnan(score)
     filled = np.where(answered, score, 0.0)
-    n_rest = answered.sum(axis=1, keepdims=True) - answered  # (citizen, item)
+    n_rest = answered.sum(axis=0) - answered
     both = answered & (n_rest > 0)
-    rest = (filled.sum(axis=1, keepdims=True) - filled) / np.maximum(n_rest, 1)
-    pairs = both.sum(axis=0)
-    x, y = (
-        np.where(both, v - np.where(both, v, 0).sum(0) / np.maximum(pairs, 1), 0)
-        for v in (filled, rest)
-    )
-    size = np.sqrt((x**2).sum(axis=0) * (y**2).sum(axis=0))
+    rest = (filled.sum(axis=0) - filled) / np.maximum(n_rest, 1)
+    pairs = both.sum(axis=1)
+    x, y = (_centred(v, both, pairs) for v in (filled, rest))
+    size = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
     looked_at = (pairs >= FEWEST) & (size > 1e-9)
-    return np.where(looked_at, (x * y).sum(axis=0) / np.where(looked_at, size, 1), np.nan), pairs
+    return np.where(looked_at, (x * y).sum(axis=1) / np.where(looked_at, size, 1), np.nan), pairs
+
+
+def _centred(value: np.ndarray, both: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """Values less their mean where `both` are known, and 0 elsewhere, (item, citizen)."""
+    mean = np.where(both, value, 0).sum(axis=1) / np.maximum(pairs, 1)
+    return np.where(both, value - mean[:, None], 0)
 
 
 def _signed(value: float) -> str:
