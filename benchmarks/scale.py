@@ -109,7 +109,9 @@ def measure(model: str, n: int) -> dict[str, float]:
     if model == "items":
         drivers = chosen_drivers(design, survey.codebook.drivers)
         graph = build_model(spec, survey.codebook, design, fit.pilot)
-        density = compile_density(graph, "auto", partial(make_direct, spec, design, drivers, fit.pilot))
+        density = compile_density(
+            graph, "auto", partial(make_direct, spec, design, drivers, fit.pilot)
+        )
         times = []
         for _ in range(30):
             start = time.perf_counter()
