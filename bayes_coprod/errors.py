@@ -29,6 +29,10 @@ class FitFileError(CoprodError):
     """A fit file that is damaged, foreign, or no longer gives the same model."""
 
 
+class WorkerError(CoprodError):
+    """One of many fits that failed where it ran; the cause is chained."""
+
+
 def make_error[E: CoprodError](
     kind: type[E],
     place: str,

@@ -129,7 +129,7 @@ def fit_model(
         random_seed=random_seed,
         gradient=gradient,
     )
-    shown = progressbar and _somebody_watches()
+    shown = progressbar and somebody_watches()
     if isinstance(survey, Survey):
         design = make_design(survey, spec)
         if survey.imputed:  # one of several completed data sets, fitted by itself
@@ -229,7 +229,7 @@ def _model(density: Density) -> nutpie.compiled_pyfunc.PyFuncModel:
     )
 
 
-def _somebody_watches() -> bool:
+def somebody_watches() -> bool:
     """Whether there is a terminal or a notebook to draw a progress bar in."""
     return sys.stderr.isatty() or "ipykernel" in sys.modules
 
