@@ -205,7 +205,10 @@ def test_a_codebook_is_drafted_in_utf_8_whatever_the_terminal_speaks(folder):
     code, out, err = type_in(folder, "codebook", "emoji.csv", "--out", "draft.toml")
     assert (code, out, err) == (0, f"Codebook: {folder / 'draft.toml'}\n", "")
     assert (folder / "draft.toml").read_bytes() == shown.stdout
-    assert type_in(folder, "check", "emoji.csv", "-c", "draft.toml").code == 0
+    code, out, _ = type_in(folder, "check", "emoji.csv", "-c", "draft.toml")
+    assert code == 0
+    assert "warn     forms (unsorted): " in out
+    assert "Sort each item into a form" in out
 
 
 def test_a_draft_of_another_encoding(folder):

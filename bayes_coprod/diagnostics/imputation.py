@@ -104,15 +104,16 @@ def _check_spread(posteriors: Sequence[xr.Dataset]) -> Finding:
         )
     limit = min(INTERVAL_CHANGE * float(np.sqrt(2 * (m - 1))), MOSTLY_IMPUTED)
     status: Status = "pass"
-    judged, remedy = "which these are enough to tell", ""
+    judged, remedy = f"; {m} completed data sets are enough to measure that", ""
     if fraction > MOSTLY_IMPUTED:
-        status, judged = "fail", "so that the imputation says more there than the data"
+        status, judged = "fail", ", so that the imputation says more of it than the data do"
         remedy = (
             "Leave out the driver that was filled in most, or fit the complete cases and report "
             "both."
         )
     elif fraction > limit:
-        status, judged = "warn", "and so few tell only roughly what intervals are"
+        status = "warn"
+        judged = f"; {m} completed data sets are not enough to measure that, so intervals are rough"
         needed = int(np.ceil(1 + (fraction / INTERVAL_CHANGE) ** 2 / 2))
         remedy = f"Impute with m={needed} or more, and fit them all."
     return Finding(
@@ -121,8 +122,8 @@ def _check_spread(posteriors: Sequence[xr.Dataset]) -> Finding:
         where,
         fraction,
         limit,
-        f"With {m} completed data sets at most {fraction:.0%} of the information on a quantity is "
-        f"missing, {judged}.",
+        f"What was left unanswered costs at most {fraction:.0%} of the information on any quantity"
+        f"{judged}.",
         remedy,
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import arviz_stats as azs
 import numpy as np
 import xarray as xr
@@ -37,8 +39,8 @@ def check_fit(fit: Fit) -> Findings:
         chains. Of ``items`` besides the integral over citizens, the pilot, shifts of an item's
         thresholds in a country that stand in the way of comparing, and forms with one item; of
         ``ordinal`` shifts of single thresholds, and a pilot that failed. Of
-        several completed data sets all this is judged within each, the worst is named, and the
-        spread between them has a finding of its own.
+        several completed data sets all this is judged within each, and the worst is named, but for
+        divergences, which are counted over all; the spread between them has a finding of its own.
 
     References
     ----------
@@ -57,7 +59,7 @@ def check_fit(fit: Fit) -> Findings:
             in_worst_part(fit, lambda part: _check_r_hat(part.posterior)),
             in_worst_part(fit, lambda part: _check_ess(part.posterior, "bulk"), largest=False),
             in_worst_part(fit, lambda part: _check_ess(part.posterior, "tail"), largest=False),
-            in_worst_part(fit, lambda part: _check_divergences(_stats(part))),
+            _check_divergences([_stats(part) for part in fit.parts]),
             in_worst_part(fit, lambda part: _check_energy(_stats(part)), largest=False),
             *check_imputation(fit),
             *of_model,
@@ -124,16 +126,18 @@ def _check_ess(posterior: xr.Dataset, method: str) -> Finding:
     )
 
 
-def _check_divergences(stats: xr.Dataset) -> Finding:
-    share = float(stats["diverging"].mean())
-    count = int(stats["diverging"].sum())
+def _check_divergences(parts: Sequence[xr.Dataset]) -> Finding:
+    """Count over all data sets; those with divergences are named where there are several."""
+    counts = [int(stats["diverging"].sum()) for stats in parts]
+    count, n_draws = sum(counts), sum(stats["diverging"].size for stats in parts)
+    where = [f"data set {k}" for k, n in enumerate(counts, start=1) if n and len(parts) > 1]
     return Finding(
         "divergences",
-        _status(share, 0.0, DIVERGENT_FAIL),
-        "",
+        _status(count / n_draws, 0.0, DIVERGENT_FAIL),
+        ", ".join(where),
         float(count),
         0.0,
-        f"{count} of {stats['diverging'].size:,} draws diverged.",
+        f"{count:,} of {n_draws:,} draws diverged.",
         ""
         if count == 0
         else "Look for a scale or a country that the data leave open; drop drivers or pool more.",

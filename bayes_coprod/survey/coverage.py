@@ -8,6 +8,7 @@ import pandas as pd
 
 from bayes_coprod import names
 from bayes_coprod.finding import Finding, Findings
+from bayes_coprod.survey.entries import UNSORTED, Codebook
 from bayes_coprod.survey.harmonisation.check import check_harmonisation
 from bayes_coprod.survey.read import Survey, check_is_survey, choose_drivers
 from bayes_coprod.survey.weights import check_weights
@@ -38,11 +39,12 @@ def check_survey(survey: Survey, drivers: Sequence[str] | None = None) -> Findin
     Returns
     -------
     Findings
-        Citizens per country (``warn`` below 100), items by country (never asked; more than 20 %
-        of answers missing), categories that nobody chose, drivers (``warn`` above 5 % missing,
-        ``fail`` above 20 %), citizens of each country whom a missing driver leaves out of a fit
-        (``warn`` above 15 %), citizens' ids, weights (``fail`` where one citizen carries most of a
-        country's), and entries that one country seems to code otherwise than the others.
+        Items that nobody has sorted into a form (``warn`` where the codebook still says
+        ``unsorted``), citizens per country (``warn`` below 100), items by country (never asked;
+        more than 20 % of answers missing), categories that nobody chose, drivers (``warn`` above
+        5 % missing, ``fail`` above 20 %), citizens of each country whom a missing driver leaves out
+        of a fit (``warn`` above 15 %), citizens' ids, weights (``fail`` where one citizen carries
+        most of a country's), and entries that one country seems to code otherwise than the others.
 
     Raises
     ------
@@ -53,6 +55,7 @@ def check_survey(survey: Survey, drivers: Sequence[str] | None = None) -> Findin
     chosen = choose_drivers(survey, drivers, "check_survey")
     return Findings(
         [
+            *_check_forms(survey.codebook),
             *_check_citizens(survey),
             *_check_items(survey),
             *_check_drivers(survey, chosen),
@@ -69,6 +72,22 @@ def answered_share(survey: Survey) -> pd.DataFrame:
     items = [item.name for item in survey.codebook.items]
     answered = survey.data[items].notna()
     return answered.groupby(survey.data[names.COUNTRY], observed=False).mean()
+
+
+def _check_forms(codebook: Codebook) -> Iterator[Finding]:
+    unsorted = [item.name for item in codebook.items if item.form == UNSORTED]
+    if unsorted:
+        yield Finding(
+            "forms",
+            "warn",
+            UNSORTED,
+            float(len(unsorted)),
+            0.0,
+            f"Items under the form {UNSORTED!r}, where a draft puts all: {len(unsorted)}. Nothing "
+            "tells yet what citizens do alone from what they do together.",
+            "Sort each item into a form: name one or two in `forms` of [survey], such as "
+            '["individual", "collective"], and give each item its own.',
+        )
 
 
 def _check_citizens(survey: Survey) -> Iterator[Finding]:

@@ -14,6 +14,9 @@ type Kind = Literal["numeric", "binary", "categorical", "ordered"]
 
 KINDS: tuple[Kind, ...] = ("numeric", "binary", "categorical", "ordered")
 
+UNSORTED = "unsorted"
+"""The one form of a drafted codebook's items: nobody has sorted them yet."""
+
 
 def spelling_of(value: object) -> str:
     """How a cell is written: 1.0 as 1, a day without its midnight, text without outer blanks."""

@@ -120,7 +120,10 @@ def test_too_few_data_sets_warn_and_mostly_imputed_fails(rng, fraction, status):
     found = found_in(pooled(parts))
     assert (found.status, found.where) == (status, "b[Belgium]")
     assert found.value == pytest.approx(fraction, abs=0.005)
-    assert f"With 5 completed data sets at most {found.value:.0%}" in found.message
+    assert f"costs at most {found.value:.0%} of the information on any quantity" in found.message
+    enough, too_few = "5 completed data sets are enough", "5 completed data sets are not enough"
+    assert (enough in found.message) == (status == "pass")
+    assert (too_few in found.message) == (status == "warn")
     # m = 1 + (0.31 / 0.1)^2 / 2
     assert (f"m={int(np.ceil(1 + found.value**2 / 0.02))} or more" in found.remedy) == (
         status == "warn"
@@ -174,16 +177,21 @@ def test_chains_are_judged_within_their_data_set_and_the_worst_is_named(rng):
     assert found["bulk ESS"].limit == 100 * CHAINS
 
 
-def test_divergences_and_energy_are_those_of_the_worst_data_set(rng):
+def test_divergences_are_counted_over_all_data_sets(rng):
     diverging = np.zeros((3 * CHAINS, DRAWS), bool)
-    diverging[9, :1] = True
-    energy = rng.normal(size=diverging.shape)
+    diverging[1, :2] = diverging[9, :3] = True
+    fit = pooled(spread(rng, [0.0, 0.0, 0.0]), {"diverging": diverging})
+    (found,) = (finding for finding in check_fit(fit) if finding.check == "divergences")
+    assert (found.value, found.where) == (5, "data set 1, data set 3")
+    assert found.message == "5 of 6,000 draws diverged."
+    assert found.status == "warn"  # 0.08 %, though it is 0.15 % of the third data set's
+
+
+def test_energy_is_that_of_the_worst_data_set(rng):
+    energy = rng.normal(size=(3 * CHAINS, DRAWS))
     energy[6] = np.cumsum(energy[6])
-    stats = {"diverging": diverging, "energy": energy}
-    fit = pooled(spread(rng, [0.0, 0.0, 0.0]), stats)
+    fit = pooled(spread(rng, [0.0, 0.0, 0.0]), {"energy": energy})
     found = {finding.check: finding for finding in check_fit(fit)}
-    assert (found["divergences"].where, found["divergences"].value) == ("data set 3", 1)
-    assert "1 of 2,000 draws" in found["divergences"].message
     assert (found["E-BFMI"].status, found["E-BFMI"].where) == ("fail", "data set 2, chain 2")
 
 

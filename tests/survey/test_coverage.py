@@ -85,6 +85,17 @@ def test_findings_are_printed_worst_first(blameless, content):
 # Citizens
 
 
+def test_items_that_nobody_has_sorted_warn(blameless, content):
+    content["survey"]["forms"] = ["unsorted"]
+    for item in content["items"].values():
+        item["form"] = "unsorted"
+    n = len(content["items"])
+    assert accused(blameless, content) == [("forms", "warn", "unsorted", n)]
+    found = only(read_survey(blameless, content), "forms")
+    assert f"Items under the form 'unsorted', where a draft puts all: {n}." in found.message
+    assert found.remedy.startswith("Sort each item into a form")
+
+
 def test_fewer_than_a_hundred_citizens_warn(blameless, content):
     assert accused(blameless[1:], content) == [("citizens", "warn", "Norway", 99.0)]
 

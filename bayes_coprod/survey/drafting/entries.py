@@ -33,12 +33,9 @@ from bayes_coprod.survey.drafting.words import (
     simplified,
     speaks_of,
 )
-from bayes_coprod.survey.entries import is_ambiguous
+from bayes_coprod.survey.entries import UNSORTED, is_ambiguous
 from bayes_coprod.survey.match import match_columns
 from bayes_coprod.survey.parse import parse_codebook
-
-UNSORTED = "unsorted"
-"""The one form of a draft's items: nobody has sorted them."""
 
 _FEWEST_COMMON = 3
 _NOT_YET = re.compile(r"\b(?:might|could|would|not done|has not|have not)\b")

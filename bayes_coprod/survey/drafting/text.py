@@ -11,11 +11,12 @@ from typing import Any
 import tomlkit
 
 from bayes_coprod.strict import Scalar
-from bayes_coprod.survey.drafting.entries import UNSORTED, Battery, Entry
+from bayes_coprod.survey.drafting.entries import Battery, Entry
 from bayes_coprod.survey.drafting.guess import LeftOut, said
 from bayes_coprod.survey.drafting.profile import Answer, Profile
 from bayes_coprod.survey.drafting.roles import Roles
 from bayes_coprod.survey.drafting.words import shortened
+from bayes_coprod.survey.entries import UNSORTED
 
 _WIDTH = 100
 _LONGEST_COMMENT, _LONGEST_NAME, _LONGEST_REASON = 180, 60, 150
