@@ -1,6 +1,10 @@
 # The public names and their homes: lazy_loader reads this file, and type checkers do.
 from .diagnostics.sampling import check_fit as check_fit
 from .errors import CoprodError as CoprodError
+from .estimands.changes import (
+    by as by,
+    to as to,
+)
 from .estimands.countries import (
     country_contrasts as country_contrasts,
     country_levels as country_levels,
@@ -14,6 +18,7 @@ from .estimands.drivers import (
     driver_effects as driver_effects,
 )
 from .estimands.propensities import citizen_propensities as citizen_propensities
+from .estimands.scenarios import scenario as scenario
 from .estimands.summarise import summarise as summarise
 from .finding import (
     Finding as Finding,

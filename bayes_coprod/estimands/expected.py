@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -11,7 +12,6 @@ import xarray as xr
 from bayes_coprod import names
 from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.estimands.population import (
-    POPULATIONS,
     UNCERTAINTIES,
     Kinds,
     PopulationKind,
@@ -82,32 +82,71 @@ def expected_responses(
     check_population(fit, population, uncertainty)
     seed = fit.spec.sampler.random_seed if random_seed is None else random_seed
     scale = choose_scale(fit, scale)
-    if fit.spec.likelihood == "index":
-        coords = outcome_coords(fit, by)
-        flat = dict(_flat_posterior(fit))
-        x = mean_drivers(fit, population, uncertainty, seed)
-        values = expected_indices(fit.spec, fit.design, flat, x)
-    else:
-        responses, coords = make_responses(fit, scale, by)
-        kinds = citizen_kinds(fit, population)
-        asked = fitted_population(fit, kinds)
-        question = asked.ask(responses, scale)
-        values = np.stack(
-            [
-                asked.expect(draw, asked.propensities(draw, kinds.x, weight), question)[0]
-                for draw, weight in zip(
-                    posterior_draws(fit), kind_weights(fit, kinds, uncertainty, seed), strict=True
-                )
-            ]
-        )
+    kinds = citizen_kinds(fit, population)
+    values, coords = expect_versions(fit, kinds, [], scale, by, uncertainty, seed)
     return labelled(
         fit,
-        values,
+        values[0],
         coords,
         units=UNITS[scale],
-        population=POPULATIONS[population],
+        population=kinds.said,
         uncertainty=UNCERTAINTIES[uncertainty],
     )
+
+
+def expect_versions(
+    fit: Fit,
+    kinds: Kinds,
+    versions: Sequence[np.ndarray],
+    scale: ResponseScale,
+    by: By | None,
+    uncertainty: Uncertainty,
+    random_seed: int,
+) -> tuple[np.ndarray, xr.Coordinates]:
+    """Expected responses of citizens as they are, and with drivers changed, by the same weights.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of one data set.
+    kinds : Kinds
+    versions : sequence of numpy.ndarray
+        Each (kind, 1 + coefficient), what ``kinds.x`` is changed to.
+    scale, by : str
+        As for :func:`country_levels`.
+    uncertainty : {"bootstrap", "fixed"}
+    random_seed : int
+
+    Returns
+    -------
+    (numpy.ndarray, xarray.Coordinates)
+        (1 + version, draw, country, outcome), as they are first; and the labels of the outcomes.
+    """
+    if fit.spec.likelihood == "index":
+        coords = outcome_coords(fit, by)
+        # the change beside the drivers: none at all then makes no difference at all
+        changes = [version[:, 1:] - kinds.x[:, 1:] for version in versions]
+        wide = replace(kinds, x=np.concatenate([kinds.x, *changes], axis=1))
+        means = mean_drivers(fit, wide, uncertainty, random_seed)
+        now, *moves = np.split(means, 1 + len(versions), axis=2)
+        flat = dict(_flat_posterior(fit))
+        indices = [
+            expected_indices(fit.spec, fit.design, flat, x)
+            for x in (now, *(now + move for move in moves))
+        ]
+        return np.stack(indices), coords
+    responses, coords = make_responses(fit, scale, by)
+    asked = fitted_population(fit, kinds)
+    question = asked.ask(responses, scale)
+    weights = kind_weights(fit, kinds, uncertainty, random_seed)
+    values = [
+        [
+            asked.expect(draw, asked.propensities(draw, x, weight), question)[0]
+            for x in (kinds.x, *versions)
+        ]
+        for draw, weight in zip(posterior_draws(fit), weights, strict=True)
+    ]
+    return np.stack(values, axis=1), coords
 
 
 def posterior_draws(fit: Fit) -> Iterator[dict[str, np.ndarray]]:

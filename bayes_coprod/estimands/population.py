@@ -58,6 +58,8 @@ def check_population(fit: Fit, population: str, uncertainty: str) -> None:
 class Kinds:
     """Citizens of a country who are alike: they have the same drivers and weight.
 
+    Weights are drawn within strata: all citizens of a country, or of a cell of a frame.
+
     Parameters
     ----------
     x : numpy.ndarray
@@ -68,12 +70,21 @@ class Kinds:
         (kind,), of each of its citizens, in parts of the largest in the country.
     n : numpy.ndarray
         (kind,), citizens.
+    stratum : numpy.ndarray
+        (kind,), which stratum they belong to; ascending.
+    total : numpy.ndarray
+        (stratum,), its share of the country.
+    said : str
+        Who they are, in words.
     """
 
     x: np.ndarray
     ends: np.ndarray
     weight: np.ndarray
     n: np.ndarray
+    stratum: np.ndarray
+    total: np.ndarray
+    said: str
 
 
 def citizen_kinds(fit: Fit, population: PopulationKind) -> Kinds:
@@ -116,38 +127,38 @@ def citizen_kinds(fit: Fit, population: PopulationKind) -> Kinds:
         np.searchsorted(country[first], np.arange(len(ends))),
         weight[first],
         np.bincount(kind),
+        stratum=country[first],
+        total=np.ones(len(ends) - 1),
+        said=POPULATIONS[population],
     )
 
 
-def mean_drivers(
-    fit: Fit, population: PopulationKind, uncertainty: Uncertainty, random_seed: int
-) -> np.ndarray:
+def mean_drivers(fit: Fit, kinds: Kinds, uncertainty: Uncertainty, random_seed: int) -> np.ndarray:
     """Mean of the coded drivers in each country, once for every draw.
 
     Parameters
     ----------
     fit : Fit
-    population : {"sample", "weighted"}
+    kinds : Kinds
     uncertainty : {"bootstrap", "fixed"}
-        With the bootstrap each draw has Dirichlet weights of the citizens within each country.
+        With the bootstrap each draw has Dirichlet weights of the citizens within each stratum.
     random_seed : int
 
     Returns
     -------
     numpy.ndarray
-        (draw, country, coefficient), all chains' draws in order, coded as the design.
+        (draw, country, column), all chains' draws in order; the columns of ``kinds.x`` but its
+        ones.
 
     References
     ----------
     .. [1] Rubin (1981), The Bayesian bootstrap, Annals of Statistics 9(1), 130-134.
     """
     n_draws = fit.posterior.sizes[names.CHAIN] * fit.posterior.sizes[names.DRAW]
-    kinds = citizen_kinds(fit, population)
     means = []
     for c, rows in enumerate(map(slice, kinds.ends[:-1], kinds.ends[1:])):
-        x, n, weight = kinds.x[rows, 1:], kinds.n[rows], kinds.weight[rows]
         rng = np.random.default_rng([random_seed, c])
-        means.append(_mean(x, n, weight, n_draws, uncertainty, rng))
+        means.append(_mean(kinds, rows, n_draws, uncertainty, rng))
     return np.stack(means, axis=1)
 
 
@@ -161,7 +172,7 @@ def kind_weights(
     fit : Fit
     kinds : Kinds
     uncertainty : {"bootstrap", "fixed"}
-        With the bootstrap each draw has Dirichlet weights of the citizens within each country.
+        With the bootstrap each draw has Dirichlet weights of the citizens within each stratum.
     random_seed : int
 
     Yields
@@ -169,12 +180,12 @@ def kind_weights(
     numpy.ndarray
         (kind,).
     """
-    country = np.repeat(np.arange(len(kinds.ends) - 1), np.diff(kinds.ends))
     rng = np.random.default_rng([random_seed, 0])
     for _ in range(fit.posterior.sizes[names.CHAIN] * fit.posterior.sizes[names.DRAW]):
         size = _gamma(rng, kinds.n, ()) if uncertainty == "bootstrap" else kinds.n
         weight = kinds.weight * size
-        yield weight / np.bincount(country, weight)[country]
+        share = kinds.total / np.bincount(kinds.stratum, weight)
+        yield weight * share[kinds.stratum]
 
 
 def _gamma(rng: np.random.Generator, n: np.ndarray, draws: tuple[int, ...]) -> np.ndarray:
@@ -187,20 +198,25 @@ def _gamma(rng: np.random.Generator, n: np.ndarray, draws: tuple[int, ...]) -> n
 
 
 def _mean(
-    x: np.ndarray,
-    n: np.ndarray,
-    weight: np.ndarray,
-    n_draws: int,
-    uncertainty: Uncertainty,
-    rng: np.random.Generator,
+    kinds: Kinds, rows: slice, n_draws: int, uncertainty: Uncertainty, rng: np.random.Generator
 ) -> np.ndarray:
-    """Mean of x under the weights, (draw, coefficient)."""
+    """Mean of a country's columns under the weights, (draw, column)."""
+    x, n, weight = kinds.x[rows, 1:], kinds.n[rows], kinds.weight[rows]
+    stratum = kinds.stratum[rows]
+    begin = np.flatnonzero(np.diff(stratum, prepend=-1))  # of each stratum
+    total, size = kinds.total[stratum[begin]], np.diff([*begin, len(stratum)])
+
+    def mean(share: np.ndarray) -> np.ndarray:
+        """Of x under shares, (..., kind), that add up to something in each stratum."""
+        part = total / np.add.reduceat(share, begin, axis=-1)
+        return np.asarray((share * np.repeat(part, size, axis=-1)) @ x)
+
     if uncertainty == "fixed":
-        total = n * weight
-        return np.tile(total @ x / total.sum(), (n_draws, 1))
-    rows = max(1, _BLOCK // len(x))
-    means = []
-    for first in range(0, n_draws, rows):
-        share = weight * _gamma(rng, n, (min(rows, n_draws - first),))
-        means.append(share @ x / share.sum(axis=1, keepdims=True))
-    return np.concatenate(means)
+        return np.tile(mean(n * weight), (n_draws, 1))
+    at_once = max(1, _BLOCK // len(x))
+    return np.concatenate(
+        [
+            mean(weight * _gamma(rng, n, (min(at_once, n_draws - first),)))
+            for first in range(0, n_draws, at_once)
+        ]
+    )

@@ -4,11 +4,15 @@ import pytest
 from bayes_coprod.errors import SpecError
 from bayes_coprod.estimands import population
 from bayes_coprod.estimands.countries import country_levels
-from bayes_coprod.estimands.population import mean_drivers
+from bayes_coprod.estimands.population import citizen_kinds
 from bayes_coprod.survey.read import read_survey
 
 CHAINS, DRAWS = 4, 1000
 N_DRAWS = CHAINS * DRAWS
+
+
+def mean_drivers(fit, who, uncertainty, seed):
+    return population.mean_drivers(fit, citizen_kinds(fit, who), uncertainty, seed)
 
 
 @pytest.fixture

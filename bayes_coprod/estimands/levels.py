@@ -1,0 +1,89 @@
+"""Levels of drivers: what a given value means, and which level a citizen has."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bayes_coprod.errors import SpecError, make_error
+from bayes_coprod.model.coding import level_contrasts
+from bayes_coprod.strict import Scalar
+from bayes_coprod.survey.entries import Driver, is_same, spelling_of
+
+BINARY = ("no", "yes")
+
+
+def level_position(driver: Driver, value: object, place: str) -> int:
+    """Find the level that a value means.
+
+    Parameters
+    ----------
+    driver : Driver
+        Not numeric.
+    value : str, int, float or bool
+        A level as reports call it or as it stands in the file; of a binary driver also yes, no,
+        true, false, 1 and 0.
+    place : str
+        Function that messages name.
+
+    Returns
+    -------
+    int
+        Counted from 0; of a binary driver 1 is yes.
+
+    Raises
+    ------
+    SpecError
+        If the driver has no such level, or the value could mean two.
+    """
+    meanings = _meanings(driver, value)
+    if len(meanings) == 1:
+        return meanings.pop()
+    known = driver.levels or BINARY
+    if meanings:
+        raise make_error(
+            SpecError,
+            place,
+            f"{driver.name} = {value} could mean {' or '.join(known[i] for i in meanings)}",
+            remedy=f"Write one of {', '.join(map(repr, known))}.",
+        )
+    raise make_error(
+        SpecError,
+        place,
+        f"{driver.name!r} has no level {value!r}",
+        value=value,
+        available=known,
+    )
+
+
+def _meanings(driver: Driver, value: object) -> set[int]:
+    """Numbers of the levels that a value could mean."""
+    spelling = spelling_of(value.item() if isinstance(value, np.generic) else value)
+    if driver.kind != "binary":
+        if isinstance(value, str) and value in driver.levels:
+            return {driver.levels.index(value)}
+        return {i for i, one in enumerate(driver.categories) if is_same(spelling, one)}
+    if isinstance(value, bool | np.bool_) or spelling in BINARY:
+        return {BINARY.index(spelling)} if spelling in BINARY else {int(bool(value))}
+    in_file: tuple[tuple[Scalar, ...], ...] = (driver.no, driver.yes)
+    meant = {i for i, values in enumerate(in_file) if any(is_same(spelling, v) for v in values)}
+    return meant | {i for i in (0, 1) if is_same(spelling, i)}
+
+
+def positions(driver: Driver, raw: np.ndarray) -> np.ndarray:
+    """Number of the level that each citizen has, (citizen,), counted from 0.
+
+    Parameters
+    ----------
+    driver : Driver
+        Not numeric.
+    raw : numpy.ndarray
+        (citizen, column), before centring and scaling.
+
+    Returns
+    -------
+    numpy.ndarray
+    """
+    if driver.kind != "categorical":
+        return np.asarray(np.round(raw[:, 0]).astype(int))
+    away = raw[:, None, :] - level_contrasts(len(driver.levels))  # (citizen, level, contrast)
+    return np.asarray((away**2).sum(axis=2).argmin(axis=1))
