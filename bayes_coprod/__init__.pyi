@@ -5,6 +5,7 @@ from .estimands.changes import (
     by as by,
     to as to,
 )
+from .estimands.closing import closing_the_gap as closing_the_gap
 from .estimands.countries import (
     country_contrasts as country_contrasts,
     country_levels as country_levels,
@@ -18,6 +19,10 @@ from .estimands.drivers import (
     driver_effects as driver_effects,
 )
 from .estimands.propensities import citizen_propensities as citizen_propensities
+from .estimands.reach import (
+    reach as reach,
+    reached as reached,
+)
 from .estimands.scenarios import scenario as scenario
 from .estimands.summarise import summarise as summarise
 from .finding import (

@@ -55,7 +55,7 @@ def by(amount: float) -> Shift:
     SpecError
         If `amount` is no finite number.
     """
-    if not _is_number(amount):
+    if not is_number(amount):
         raise make_error(SpecError, "by", f"{amount!r} is no finite number")
     return Shift(float(amount))
 
@@ -182,7 +182,7 @@ def make_move(fit: Fit, driver: Driver, change: Shift | Setting, place: str) -> 
         return Move(driver, None, level_column(driver, position), ends)
     low, high = ends
     slack = _SLACK * _coding(fit.design, driver)[2][0]
-    if not _is_number(change.value):
+    if not is_number(change.value):
         raise make_error(SpecError, place, f"{driver.name!r} is numeric, not {change.value!r}")
     if not low - slack <= float(change.value) <= high + slack:
         raise make_error(
@@ -329,7 +329,8 @@ def _raw(design: xr.Dataset, x: np.ndarray, driver: Driver) -> np.ndarray:
     return np.asarray(x[:, 1 + columns] * sd + mean)
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Whether a value is a finite number, and not true or false."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         return False
     return bool(np.isfinite(value))
