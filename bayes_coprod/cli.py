@@ -178,12 +178,14 @@ def fit(
     from bayes_coprod.diagnostics.sampling import check_fit
     from bayes_coprod.inference.fit import save_fit
     from bayes_coprod.inference.sample import fit_model
+    from bayes_coprod.model.design import check_names
     from bayes_coprod.model.spec import choose_item, load_model
     from bayes_coprod.survey.read import read_survey
 
     _check_targets(out)
     spec = choose_item(load_model(model), item)
     read = read_survey(survey, codebook, encoding=encoding)
+    check_names(read, spec)
     data = _completed(read, impute, _drivers(spec), seed)
     fitted = fit_model(spec, data, draws=draws, tune=tune, chains=chains, random_seed=seed)
     findings = check_fit(fitted)
@@ -232,12 +234,14 @@ def _run(
     from bayes_coprod.finding import Findings
     from bayes_coprod.inference.fit import save_fit
     from bayes_coprod.inference.sample import fit_model
+    from bayes_coprod.model.design import check_names
     from bayes_coprod.model.spec import choose_item, load_model
     from bayes_coprod.report.write import write_report
     from bayes_coprod.survey.coverage import check_survey
     from bayes_coprod.survey.read import Survey
 
     spec = choose_item(load_model(model), item)
+    check_names(survey, spec)
     _check_targets(out, save)
     typer.echo(repr(survey))
     drivers = _drivers(spec)

@@ -308,6 +308,31 @@ def test_a_wrong_model_or_fit_is_one_message_and_exit_code_2(
     assert files_in(folder) == before
 
 
+@pytest.mark.parametrize("command", ["run", "fit"])
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (("ordinal", "--item", "mete"), "no item 'mete'. Did you mean 'meet'?"),
+        (("ordinal",), "it explains one item, and none is named."),
+        (
+            ("items", "--item", "meet"),
+            "model 'items': it is no model of a single item, and item = 'meet' was given. "
+            "Leave the item out, or fit 'ordinal', which explains one.",
+        ),
+        (("men.toml",), "unknown driver 'men'"),
+    ],
+    ids=["unknown", "none", "another model", "unknown driver"],
+)
+def test_what_the_survey_lacks_is_refused_before_anything_is_printed(
+    folder, no_sampling, command, model, message
+):
+    (folder / "men.toml").write_text('name = "men"\nlikelihood = "index"\ndrivers = ["men"]\n')
+    code, out, err = type_in(folder, command, "survey.csv", "-c", "book.toml", "-m", *model)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert "likelihood" not in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [

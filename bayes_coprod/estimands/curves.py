@@ -155,7 +155,7 @@ def _values(driver: Driver, design: xr.Dataset) -> tuple[list[str] | list[float]
     if driver.kind == "ordered":
         return list(driver.levels), np.arange(len(driver.levels), dtype=float)[:, None]
     if driver.kind == "binary":
-        return ["no", "yes"], np.array([[0.0], [1.0]])
+        return list(driver.sides), np.array([[0.0], [1.0]])
     at = {names.COEFFICIENT: driver.name}
     column = design["x"].sel(at) * design["column_sd"].sel(at) + design["column_mean"].sel(at)
     low, high = np.percentile(column.values, [5, 95])

@@ -71,8 +71,9 @@ def driver_effects(
         \bar\Delta_f = \frac{1}{C} \sum_c \Delta_{cf}
 
     with :math:`\delta` the change in the coded columns: numeric drivers per ``report_per`` or SD,
-    ordered ones per step; binary ones from no to yes and categorical ones from the reference to
-    each level, for everybody. On the link scale it is :math:`\sum_p \delta_p b_{cfp}`.
+    ordered ones per step; binary ones from no to yes, called as in the codebook, and categorical
+    ones from the reference to each level, for everybody. On the link scale it is
+    :math:`\sum_p \delta_p b_{cfp}`.
 
     Parameters
     ----------
@@ -326,7 +327,8 @@ def _amount(driver: Driver, sd: float) -> tuple[float, str]:
     if driver.kind == "ordered":
         return 1.0, "per step"
     if driver.kind == "binary":
-        return 1.0, "yes against no"
+        no, yes = driver.sides
+        return 1.0, f"{yes} against {no}"
     unit = f" {driver.unit}" if driver.unit else ""
     if driver.report_per is None:
         return sd, f"per SD ({np.format_float_positional(sd, 3, fractional=False)}{unit})"

@@ -19,6 +19,8 @@ INTERVALS = {
     "eti": "equal-tailed credible interval",
     "hdi": "highest-density credible interval",
 }
+LEVELS = ("country_levels", "category_curves")
+"""Quantities that cannot be negative: that they exceed 0 says nothing."""
 COLUMNS = ("mean", "median", "sd", "lower", "upper", "p_positive")
 
 
@@ -70,8 +72,9 @@ def summarise(
     -------
     pandas.DataFrame
         One row for each label of the other dims. Columns mean, median, sd, lower and upper in the
-        quantity's units, and p_positive, the probability that it exceeds 0. Kind and mass of the
-        interval stand in the header and, with the units, in ``attrs``.
+        quantity's units, and p_positive, the probability that it exceeds 0; not of levels and
+        curves, of which it says nothing, unless some draw shows that they are differences of such.
+        Kind and mass of the interval stand in the header and, with the units, in ``attrs``.
 
     Raises
     ------
@@ -113,6 +116,10 @@ def summarise(
         interval.sel(ci_bound="upper", drop=True),
         (draws > 0).mean(reduce),
     ]
+    # a difference of two levels may still bear their name
+    is_level = draws.name in LEVELS and bool((draws >= 0).all())
+    columns = COLUMNS[:-1] if is_level else COLUMNS
+    parts = parts[: len(columns)]
     dims = [dim for dim in draws.dims if dim not in reduce]
     values = np.stack([part.transpose(*dims).values.ravel() for part in parts], axis=1)
     labels = [[str(label) for label in draws[dim].values] for dim in dims]
@@ -122,7 +129,7 @@ def summarise(
         index = pd.Index(labels[0], name=dims[0])
     else:
         index = pd.Index([draws.name or "value"])
-    table = pd.DataFrame(values, index=index, columns=list(COLUMNS))
+    table = pd.DataFrame(values, index=index, columns=list(columns))
     table.columns.name = f"{100 * prob:.4g} % {kind}"
     table.attrs = {**draws.attrs, "interval_kind": kind, "interval_prob": prob}
     return table

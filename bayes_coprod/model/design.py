@@ -121,6 +121,23 @@ def make_design(survey: Survey, spec: ModelSpec) -> xr.Dataset:
     return design
 
 
+def check_names(survey: Survey, spec: ModelSpec) -> None:
+    """Refuse a specification that names what the survey lacks, or leaves open what it must name.
+
+    Parameters
+    ----------
+    survey : Survey
+    spec : ModelSpec
+
+    Raises
+    ------
+    SpecError
+        If a driver, an item, a form or a sector of the specification is not the survey's.
+    """
+    _chosen_drivers(survey, spec)
+    _chosen_items(survey, spec)
+
+
 def country_ends(design: xr.Dataset) -> np.ndarray:
     """Where the citizens of each country begin and end, (country + 1,)."""
     n_countries = design.sizes[names.COUNTRY]

@@ -223,8 +223,17 @@ def spec_digest(spec: ModelSpec) -> str:
 
 
 def choose_item(spec: ModelSpec, item: str | None) -> ModelSpec:
-    """Give the specification with another item, if one is given."""
-    return spec if item is None else load_model(spec_content(spec) | {"item": item})
+    """Give the specification with another item, if one is given; ``ordinal`` alone takes one."""
+    if item is None:
+        return spec
+    if spec.likelihood not in _ONLY["item"]:
+        raise make_error(
+            SpecError,
+            f"model {spec.name!r}",
+            f"it is no model of a single item, and item = {item!r} was given",
+            remedy="Leave the item out, or fit 'ordinal', which explains one.",
+        )
+    return load_model(spec_content(spec) | {"item": item})
 
 
 def override_sampler(spec: ModelSpec, **given: Any) -> ModelSpec:

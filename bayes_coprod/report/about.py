@@ -36,21 +36,12 @@ def data_section(fit: Fit) -> Section:
         index=pd.Index(fit.countries, name="country"),
     )
     total = people.sum()
-    left_out, asked = int(total["asked"] - total["in the fit"]), int(total["asked"])
-    too_few = {
-        "index": "answered fewer than half of the items of every outcome",
-        "items": "answered no item",
-        "ordinal": "did not answer the item",
-        "participation": "left open whether they take part",
-    }[fit.spec.likelihood]
-    why = too_few if names.IMPUTATION in design.dims else f"miss a driver or {too_few}"
     blocks: list[Block] = [
         Paragraph(
             f"{fit.codebook.name}"
             + (f", {fit.codebook.source}" if fit.codebook.source else "")
-            + f". {asked:,} citizens were asked. {left_out:,} of them "
-            f"({left_out / asked:.1%}) are left out because they {why}; "
-            f"results speak of the others.{_filled_in(fit)}"
+            + f". {int(total['asked']):,} citizens were asked. {_left_out(fit, total)}"
+            f"{_filled_in(fit)}"
         ),
         Table(
             name="citizens",
@@ -84,6 +75,25 @@ def data_section(fit: Fit) -> Section:
         )
     blocks.append(_coverage_table(fit))
     return Section("Data", tuple(blocks))
+
+
+def _left_out(fit: Fit, total: pd.Series) -> str:
+    """Say how many are left out, and for which of the reasons there are."""
+    left_out, asked = int(total["asked"] - total["in the fit"]), int(total["asked"])
+    if left_out == 0:
+        return "None of them is left out."
+    too_few = {
+        "index": "answered fewer than half of the items of every outcome",
+        "items": "answered no item",
+        "ordinal": "did not answer the item",
+        "participation": "left open whether they take part",
+    }[fit.spec.likelihood]
+    reasons = {"without a driver": "miss a driver", "without an outcome": too_few}
+    why = " or ".join(reason for column, reason in reasons.items() if total[column])
+    return (
+        f"{left_out:,} of them ({left_out / asked:.1%}) are left out because they {why}; "
+        "results speak of the others."
+    )
 
 
 def _filled_in(fit: Fit) -> str:
@@ -216,6 +226,9 @@ def reproduce_section(fit: Fit, choice: IntervalChoice) -> Section:
                 "rounding and so in all but their distribution: results then agree to the Monte "
                 "Carlo error."
             ),
+            Paragraph(_how_again(command, origin)),
+            Code("model.toml", tomlkit.dumps(spec_content(fit.spec))),
+            Code("codebook.toml", tomlkit.dumps(codebook_content(fit.codebook))),
             *(
                 [
                     Code(
@@ -227,7 +240,23 @@ def reproduce_section(fit: Fit, choice: IntervalChoice) -> Section:
                 else []
             ),
             Code("In Python", python),
-            Code("model.toml", tomlkit.dumps(spec_content(fit.spec))),
-            Code("codebook.toml", tomlkit.dumps(codebook_content(fit.codebook))),
         ),
     )
+
+
+def _how_again(command: str, origin: str) -> str:
+    """Say what to save before the command, or the lines in Python, will run."""
+    from_file = "codebook.toml" in origin
+    saved = (
+        "save what stands under model.toml and under codebook.toml as files of these names, beside "
+        "the survey"
+        if from_file
+        else "save what stands under model.toml as a file of this name; the survey itself comes "
+        "with the package"
+    )
+    then = (
+        "run the command in that folder, or the lines in Python"
+        if command
+        else ("run the lines in Python in that folder")
+    )
+    return f"To make the report again, first {saved}. Then {then}."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -44,6 +43,7 @@ from bayes_coprod.report.intervals import (
     IntervalChoice,
     choose_interval,
     forms_of,
+    outcome_names,
     places_of,
     rows_of,
 )
@@ -61,9 +61,10 @@ _LEVELS = {
 _OF = {
     "index": "an index of",
     "items": "an index of",
-    "ordinal": "an answer for",
+    "ordinal": "an answer to",
     "participation": "an answer that tells of",
 }
+_LIKELIER_THAN_NOT = 0.5
 _RANKS_SHOWN = 10
 """With more countries a table of all ranks is wider than a page."""
 
@@ -100,7 +101,7 @@ def collect_report(
         reproduce_section(fit, choice),
     ]
     return ReportData(
-        title=f"Co-production in {words.count(len(fit.countries))} countries",
+        title=f"{_subject(fit)} in {words.count(len(fit.countries))} countries",
         banner=(
             "Synthetic data: every number below comes from a simulation, none from citizens."
             if fit.codebook.synthetic
@@ -111,6 +112,10 @@ def collect_report(
         sections=tuple(sections),
         colophon=f"{fit.codebook.name}. Model {fit.spec.name!r}. Intervals: {choice.words}.",
     )
+
+
+def _subject(fit: Fit) -> str:
+    return outcome_names(fit)[0] if fit.spec.likelihood == "ordinal" else "Co-production"
 
 
 def collect_gulf(fit: Fit, choice: IntervalChoice, levels: xr.DataArray) -> GulfFigure:
@@ -170,11 +175,11 @@ def _headline(
             for outcome, mean in zip(outcomes, means, strict=True)
         ]
         if fit.spec.likelihood == "ordinal":
-            (item,) = (fit.codebook.item(str(name)) for name in fit.design[names.ITEM].values)
             (mean,) = means
             return (
-                f"{countries} answers to ‘{item.label}’ average {words.number(mean.mean, after)} "
-                f"of 100 points ({choice.short} {words.span(mean, after)})."
+                f"{countries} answers to {outcome_names(fit)[0]} average "
+                f"{words.number(mean.mean, after)} of 100 points ({choice.short} "
+                f"{words.span(mean, after)})."
             )
         share = "the share of citizens who take part averages"
         said = (
@@ -207,16 +212,17 @@ def _said_of_gulf(fit: Fit, choice: IntervalChoice, gulf: xr.DataArray) -> str:
         (average,) = choice.intervals(country_mean(gulf))
     after = words.decimals([average])
     share = country_ranks(fit, of=gulf).mean(DRAWS).sel({names.RANK: 1}).values
-    (widest,) = np.flatnonzero(share == share.max())[:1]
-    # countries may be alike by assumption, and one without data is none to name
-    is_one = (share == share.max()).sum() == 1
+    widest = int(share.argmax())
     has_data = (fit.design["with_outcome"].values[widest] > 0).all()
-    where = (
-        f" It is widest in {fit.countries[widest]} "
-        f"(probability {words.probability(float(share.max()))})."
-        if is_one and has_data
-        else ""
-    )
+    if (share == 1).all():  # countries are alike by assumption
+        where = ""
+    elif share[widest] > _LIKELIER_THAN_NOT and has_data:
+        where = (
+            f" It is widest in {fit.countries[widest]} "
+            f"(probability {words.probability(float(share[widest]))})."
+        )
+    else:
+        where = " The data do not tell in which country it is widest."
     ahead = f", {second} above {first}" if reversed_ else ""
     return (
         f"a gulf of {words.number(average.mean, after)} {measure_of(fit).units}{ahead} "
@@ -238,6 +244,9 @@ def _countries_section(
             )
         )
     quantity, what = levels, "level"
+    if fit.spec.likelihood == "ordinal":  # its one form is nothing that is explained
+        what = f"level of {outcome_names(fit)[0]}"
+        quantity = levels.isel({names.FORM: 0}, drop=True)
     if gulf is not None:
         blocks.append(_by_country_table(fit, "gap", "Gap between the forms", choice, gulf))
         quantity, what = gulf, "gap"
@@ -251,10 +260,10 @@ def _countries_section(
         )
     )
     if names.SECTOR not in quantity.dims and names.OUTCOME not in quantity.dims:
-        form = "" if gulf is not None else f" of {forms_of(fit)[0]} co-production"
-        if gulf is None:
+        if names.FORM in quantity.dims:
+            what = f"{what} of {forms_of(fit)[0]} co-production"
             quantity = quantity.isel({names.FORM: 0}, drop=True)
-        blocks.append(_ranks_table(fit, quantity, f"{what}{form}"))
+        blocks.append(_ranks_table(fit, quantity, what))
     return Section("Countries", tuple(blocks))
 
 
@@ -264,7 +273,7 @@ def _without_data(fit: Fit) -> list[str]:
     return [
         f"{outcome} in {country}"
         for country, row in zip(fit.countries, counts.values, strict=True)
-        for outcome, n in zip(counts[counts.dims[1]].values, row, strict=True)
+        for outcome, n in zip(outcome_names(fit), row, strict=True)
         if n == 0
     ]
 
@@ -273,7 +282,7 @@ def _levels_table(fit: Fit, choice: IntervalChoice, levels: xr.DataArray) -> Tab
     summary = choice.table(levels)
     intervals = choice.intervals(levels)
     after = words.decimals(intervals)
-    outcomes = [str(label) for label in levels[outcome_dim(fit.spec)].values]
+    outcomes = outcome_names(fit)
     pooled = choice.intervals(country_mean(levels))
     n = len(outcomes)
     rows = [

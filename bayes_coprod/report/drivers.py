@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import xarray as xr
 
 from bayes_coprod import names
@@ -17,10 +18,11 @@ from bayes_coprod.inference.fit import Fit
 from bayes_coprod.model.outcomes import outcome_dim
 from bayes_coprod.report import words
 from bayes_coprod.report.data import Block, DriverFigure, DriverRow, Paragraph, Section, Table
-from bayes_coprod.report.intervals import DRAWS, IntervalChoice, forms_of, rows_of
+from bayes_coprod.report.intervals import DRAWS, IntervalChoice, forms_of, outcome_names, rows_of
 from bayes_coprod.report.items import collect_curves
 from bayes_coprod.report.measure import Measure, measure_of
 from bayes_coprod.report.model import prior_interval
+from bayes_coprod.survey.entries import Driver
 from bayes_coprod.wording import capital
 
 
@@ -31,7 +33,8 @@ def drivers_section(fit: Fit, choice: IntervalChoice) -> Section:
     blocks: list[Block] = [
         Paragraph(
             f"{_goes_with(measure)} a stated difference in each driver while the other "
-            f"drivers are held. {ASSOCIATION}"
+            f"drivers are held. The difference stands beside the driver, in its own units. "
+            f"{ASSOCIATION}"
         )
     ]
     if outcome_dim(fit.spec) == names.FORM:
@@ -72,12 +75,12 @@ def _effects_table(fit: Fit, choice: IntervalChoice, of: xr.Dataset) -> Table:
     summary = choice.table(ordered)
     intervals = choice.intervals(ordered)
     after = words.decimals(intervals)
-    outcomes = [str(label) for label in effects[dim].values]
+    outcomes = outcome_names(fit)
     n = len(outcomes)
     return Table(
         name="drivers",
-        caption=f"{capital(measure_of(fit).units)} that go with each driver, mean over the "
-        f"countries ({choice.words}).",
+        caption=f"{capital(measure_of(fit).units)} that go with each driver, for the difference in "
+        f"the driver that its row states; mean over the countries ({choice.words}).",
         header=("Driver", "Difference", *(capital(outcome) for outcome in outcomes)),
         rows=tuple(
             (label, per, *(words.estimate(i, after) for i in intervals[d * n : (d + 1) * n]))
@@ -104,7 +107,8 @@ def _driver_contrast_table(fit: Fit, choice: IntervalChoice, of: xr.Dataset) -> 
     return Table(
         name="driver_contrast",
         caption=f"Which drivers go more with {second} than with {first} co-production: "
-        f"difference in {measure_of(fit).units} ({choice.words}).",
+        f"difference in {measure_of(fit).units}, for the same difference in the driver "
+        f"({choice.words}).",
         header=(
             "Driver",
             "Difference",
@@ -123,7 +127,7 @@ def _driver_contrast_table(fit: Fit, choice: IntervalChoice, of: xr.Dataset) -> 
 
 def _labels(effects: xr.DataArray) -> list[tuple[str, str]]:
     return [
-        (str(label), words.unbroken(str(per)))
+        (str(label), words.short_unbroken(str(per)))
         for label, per in zip(effects["label"].values, effects["per"].values, strict=True)
     ]
 
@@ -136,24 +140,40 @@ def _spread_table(fit: Fit, choice: IntervalChoice) -> Table:
     intervals = choice.intervals(tau)
     prior = prior_interval(fit, "tau", choice.prob)
     after = words.decimals(intervals)
-    outcomes = [str(label) for label in tau[dim].values]
+    outcomes = outcome_names(fit)
     n = len(outcomes)
+    drivers = [fit.codebook.driver(str(name)) for name in tau[names.DRIVER].values]
     return Table(
         name="between_countries",
         caption=f"How much the associations differ between the {len(fit.countries)} countries: "
-        f"SD of the coefficients, in {unit} per SD or step of the driver "
+        f"SD of the model’s coefficients, in {unit}. A coefficient is for the difference in the "
+        "driver that its row states, not for the one in the tables above "
         f"({choice.words}; prior: median and equal-tailed interval).",
-        header=("Driver", *(capital(outcome) for outcome in outcomes), "Prior"),
+        header=("Driver", "Coefficient", *(capital(outcome) for outcome in outcomes), "Prior"),
         rows=tuple(
             (
-                fit.codebook.driver(str(driver)).label,
+                driver.label,
+                words.short_unbroken(_coefficient_unit(driver, fit.design)),
                 *(words.estimate(i, after) for i in intervals[d * n : (d + 1) * n]),
                 words.estimate(prior, after),
             )
-            for d, driver in enumerate(tau[names.DRIVER].values)
+            for d, driver in enumerate(drivers)
         ),
         csv=choice.table(tau).to_csv(),
+        n_labels=2,
     )
+
+
+def _coefficient_unit(driver: Driver, design: xr.Dataset) -> str:
+    """The difference in a driver that the SD of its coefficients speaks of."""
+    if driver.kind == "binary":
+        no, yes = driver.sides
+        return f"from {no} to {yes}"
+    if driver.kind == "categorical":
+        return "between two levels"
+    sd = float(design["column_sd"].sel({names.COEFFICIENT: driver.name}))
+    unit = "steps" if driver.kind == "ordered" else driver.unit
+    return f"per SD ({np.format_float_positional(sd, 3, fractional=False)} {unit}".rstrip() + ")"
 
 
 def collect_drivers(
@@ -161,7 +181,7 @@ def collect_drivers(
 ) -> DriverFigure:
     """Pooled associations of all drivers, in the sector where the model has sectors."""
     pooled = effects["pooled"]
-    forms = forms_of(fit)
+    forms = outcome_names(fit) if fit.spec.likelihood == "ordinal" else forms_of(fit)
     sectors = sorted(set(pooled[names.SECTOR].values)) if names.SECTOR in pooled.coords else []
     if sector not in (sectors or [None]):
         raise make_error(

@@ -132,7 +132,10 @@ def draw_gulf(data: GulfFigure) -> Figure:
 
 def draw_drivers(data: DriverFigure) -> Figure:
     """Draw the drivers figure."""
-    labels = ["\n".join([*wrap(row.label, LABEL_CHARACTERS), row.per]) for row in data.rows]
+    labels = [
+        "\n".join(line for text in (row.label, row.per) for line in wrap(text, LABEL_CHARACTERS))
+        for row in data.rows
+    ]
     with mpl.rc_context(STYLE):
         figure, axes = _rows_figure(labels, lines_a_row=1.4)
         axes.axvline(0, color=FAINT, lw=0.8, zorder=0)

@@ -15,6 +15,7 @@ from bayes_coprod.estimands.summarise import (
     summarise,
 )
 from bayes_coprod.inference.fit import Fit
+from bayes_coprod.model.outcomes import outcome_dim
 from bayes_coprod.report.data import Interval
 
 DRAWS = (names.CHAIN, names.DRAW)
@@ -43,7 +44,8 @@ class IntervalChoice:
 
     def intervals(self, draws: xr.DataArray) -> list[Interval]:
         """One interval for each label of the draws' other dims, the last dim fastest."""
-        return [Interval(r.mean, r.lower, r.upper) for r in rows_of(self.table(draws))]
+        bounds = self.table(draws)[["mean", "lower", "upper"]]
+        return [Interval(*map(float, row)) for row in bounds.itertuples(index=False, name=None)]
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Row:
 
 
 def rows_of(table: pd.DataFrame) -> list[Row]:
-    """The columns that reports read, row by row."""
+    """What reports read of a difference, row by row."""
     kept = table[["mean", "lower", "upper", "p_positive"]]
     return [Row(*map(float, row)) for row in kept.itertuples(index=False, name=None)]
 
@@ -71,6 +73,14 @@ def forms_of(fit: Fit) -> tuple[str, ...]:
     """Forms in the fit, in the codebook's order."""
     present = set(fit.design[names.FORM].values)
     return tuple(form for form in fit.codebook.forms if form in present)
+
+
+def outcome_names(fit: Fit) -> tuple[str, ...]:
+    """What reports call the outcomes: forms, forms in sectors, or the item of ``ordinal``."""
+    if fit.spec.likelihood == "ordinal":
+        (item,) = fit.design[names.ITEM].values
+        return (f"‘{fit.codebook.item(str(item)).label}’",)
+    return tuple(str(label) for label in fit.design[outcome_dim(fit.spec)].values)
 
 
 def places_of(table: pd.DataFrame) -> list[str]:

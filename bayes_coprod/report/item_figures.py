@@ -26,6 +26,7 @@ from bayes_coprod.report.items import collect_curves, collect_shifts
 _MARKERS = "ovsD^Pp"
 _UPRIGHT = 6
 """Countries whose names stand side by side."""
+_TICK_CHARACTERS, _TITLE_CHARACTERS = 14, 60
 _LINE = 6.5
 """Height of a label, in per cent of answers."""
 
@@ -126,9 +127,10 @@ def draw_curves(data: CurveFigure) -> Figure:
             ends = _apart([curve.shares[-1].mean for curve in curves])
             for j, (curve, end) in enumerate(zip(curves, ends, strict=True)):
                 _draw_curve(axes, x, curve, j, len(curves), end)
-            axes.set_title(form, fontsize=9, fontweight="bold", loc="left")
+            title = "\n".join(wrap(form, _TITLE_CHARACTERS // len(data.panels)))
+            axes.set_title(title, fontsize=9, fontweight="bold", loc="left")
             if is_text:
-                axes.set_xticks(x, data.values)
+                axes.set_xticks(x, ["\n".join(wrap(str(v), _TICK_CHARACTERS)) for v in data.values])
             left, right = x[0], x[-1]
             axes.set_xlim(left - 0.05 * (right - left), right + 0.45 * (right - left))
             axes.spines[["top", "right"]].set_visible(False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 import numpy as np
@@ -24,8 +25,9 @@ from bayes_coprod.report.data import (
     ShiftFigure,
     Table,
 )
-from bayes_coprod.report.intervals import DRAWS, IntervalChoice, forms_of
+from bayes_coprod.report.intervals import DRAWS, IntervalChoice, forms_of, outcome_names
 from bayes_coprod.report.model import prior_interval
+from bayes_coprod.survey.entries import Driver
 
 
 def items_section(fit: Fit, choice: IntervalChoice) -> Section:
@@ -177,6 +179,7 @@ def collect_shifts(fit: Fit) -> ShiftFigure:
 def collect_curves(fit: Fit, choice: IntervalChoice, driver: str) -> CurveFigure:
     """Shares of all answers along a driver, in each form."""
     panels, values = [], ()
+    is_one_item = fit.spec.likelihood == "ordinal"
     for form in forms_of(fit):
         curves = category_curves(fit, driver, form)
         values = tuple(curves["value"].values.tolist())
@@ -185,7 +188,7 @@ def collect_curves(fit: Fit, choice: IntervalChoice, driver: str) -> CurveFigure
         labels = [str(label) for label in curves[names.CATEGORY].values]
         panels.append(
             (
-                form,
+                outcome_names(fit)[0] if is_one_item else form,
                 tuple(
                     Curve(label, tuple(intervals[i * n : (i + 1) * n]))
                     for i, label in enumerate(labels)
@@ -193,13 +196,13 @@ def collect_curves(fit: Fit, choice: IntervalChoice, driver: str) -> CurveFigure
             )
         )
     entry = fit.codebook.driver(driver)
-    unit = f", {entry.unit}" if entry.unit else ""
+    asked = outcome_names(fit)[0] if is_one_item else "the form’s items"
     return CurveFigure(
-        driver=f"{entry.label}{unit}",
+        driver=_with_unit(entry),
         values=values,
         panels=tuple(panels),
         caption=f"Expected answers if everybody had the same value of: {entry.label}. Per cent of "
-        f"answers to the form's items, mean over the countries; bands are the {choice.words}. "
+        f"answers to {asked}, mean over the countries; bands are the {choice.words}. "
         f"{ASSOCIATION}",
         alt=f"Shares of the answers along {entry.label}: "
         + "; ".join(
@@ -210,6 +213,12 @@ def collect_curves(fit: Fit, choice: IntervalChoice, driver: str) -> CurveFigure
         )
         + ".",
     )
+
+
+def _with_unit(driver: Driver) -> str:
+    """A driver's label with its unit, unless the label says it: *Age in years*."""
+    said = re.search(rf"\b{re.escape(driver.unit)}\b", driver.label, re.IGNORECASE)
+    return driver.label if not driver.unit or said else f"{driver.label}, {driver.unit}"
 
 
 def _per_cent(interval: Interval) -> str:

@@ -51,11 +51,7 @@ def model_section(fit: Fit, prob: float) -> Section:
     blocks: list[Block] = [
         Paragraph(spec.question) if spec.question else Paragraph(f"Model {spec.name!r}."),
         *likelihood(fit),
-        Formula(
-            r"\mu_{if} = b_{c(i)f0} + \sum_p x_{ip} \, b_{c(i)fp}",
-            "Level and drivers p in the citizen's country c. Numeric and ordered drivers are in "
-            "SDs, binary ones 0 or 1, categorical ones zero-sum contrasts; all minus their means.",
-        ),
+        _predictor_formula(fit),
         *_pooling_formulas(fit),
         *([Paragraph(_outcome_units(fit))] if spec.likelihood == "index" else []),
         _priors_table(fit, prob),
@@ -64,13 +60,28 @@ def model_section(fit: Fit, prob: float) -> Section:
     return Section("Model", tuple(blocks))
 
 
+def _outcome_index(fit: Fit) -> str:
+    """The index f of outcomes in formulas, which a model of one item does without."""
+    return "" if fit.spec.likelihood == "ordinal" else "f"
+
+
+def _predictor_formula(fit: Fit) -> Formula:
+    f = _outcome_index(fit)
+    return Formula(
+        rf"\mu_{{i{f}}} = b_{{c(i){f}0}} + \sum_p x_{{ip}} \, b_{{c(i){f}p}}",
+        "Level and drivers p in the citizen's country c. Numeric and ordered drivers are in "
+        "SDs, so that a coefficient is per SD; binary ones are 0 or 1, and it is for the step from "
+        "no to yes; categorical ones are zero-sum contrasts, in which any two levels are as far "
+        "apart as no and yes. All are minus their means.",
+    )
+
+
 def _index_formulas(fit: Fit) -> list[Block]:
     return [
         Formula(
-            r"\mathbf{y}_i \sim N(\boldsymbol{\mu}_i, \Sigma_{c(i)})"
-            if fit.spec.sigma_varies
-            else r"\mathbf{y}_i \sim N(\boldsymbol{\mu}_i, \Sigma)",
-            "The indices of citizen i, one for each outcome f, in SDs from their pooled means. "
+            r"y_{if} = \mu_{if} + \varepsilon_{if}, \quad \boldsymbol{\varepsilon}_i \sim "
+            + (r"N(0, \Sigma_{c(i)})" if fit.spec.sigma_varies else r"N(0, \Sigma)"),
+            "The index of citizen i for outcome f, in SDs from its pooled mean. "
             "Each is the mean over the answered items, scored 0 to 100 in equal steps.",
         )
     ]
@@ -101,9 +112,12 @@ def _items_formulas(fit: Fit) -> list[Block]:
             ),
         ),
         Formula(
-            r"\boldsymbol{\theta}_i \sim N(\boldsymbol{\mu}_i, \Sigma)"
-            if len(forms) == 2
-            else r"\theta_i \sim N(\mu_i, \sigma^2)",
+            r"\theta_{if} = \mu_{if} + \varepsilon_{if}, \quad "
+            + (
+                r"\boldsymbol{\varepsilon}_i \sim N(0, \Sigma)"
+                if len(forms) == 2
+                else r"\varepsilon_{if} \sim N(0, \sigma^2)"
+            ),
             f"The citizen's propensity to {listed(forms)} co-production.{pair} Propensities "
             "are integrated out while sampling.",
         ),
@@ -141,9 +155,11 @@ def _participation_formulas(fit: Fit) -> list[Block]:
 
 
 def _pooling_formulas(fit: Fit) -> list[Block]:
-    n = len(fit.countries)
+    n, f = len(fit.countries), _outcome_index(fit)
     if fit.spec.pooling == "complete":
-        return [Formula(r"b_{cfp} = \beta_{fp}", "Complete pooling: all countries are alike.")]
+        return [
+            Formula(rf"b_{{c{f}p}} = \beta_{{{f}p}}", "Complete pooling: all countries are alike.")
+        ]
     varies = fit.spec.vary_by_country
     which = ""
     if varies != "all":
@@ -152,22 +168,23 @@ def _pooling_formulas(fit: Fit) -> list[Block]:
         verb = "vary" if varying else "varies"
         which = f" Only {listed(labels)} {verb} by country; for the other drivers d is 0."
     split = Formula(
-        r"b_{cfp} = \beta_{fp} + d_{cfp}, \quad \sum_c d_{cfp} = 0",
+        rf"b_{{c{f}p}} = \beta_{{{f}p}} + d_{{c{f}p}}, \quad \sum_c d_{{c{f}p}} = 0",
         f"beta is the mean over these {n} countries, d a country's deviation from it.{which}",
     )
     if fit.spec.pooling == "none":
         return [
             split,
             Formula(
-                rf"d_{{cfp}} = \sum_j H_{{jc}} \gamma_{{fpj}}, \quad "
-                rf"\gamma_{{fpj}} \sim N(0, {UNPOOLED:g}^2)",
+                rf"d_{{c{f}p}} = \sum_j H_{{jc}} \gamma_{{{f}pj}}, \quad "
+                rf"\gamma_{{{f}pj}} \sim N(0, {UNPOOLED:g}^2)",
                 "No pooling: each country speaks for itself. H holds orthonormal contrasts.",
             ),
         ]
     return [
         split,
         Formula(
-            r"d_{cfp} = \sum_j H_{jc} \gamma_{fpj}, \quad \gamma_{fpj} \sim N(0, \tau_{fp}^2)",
+            rf"d_{{c{f}p}} = \sum_j H_{{jc}} \gamma_{{{f}pj}}, \quad "
+            rf"\gamma_{{{f}pj}} \sim N(0, \tau_{{{f}p}}^2)",
             "Partial pooling: how far countries differ, tau, is learnt from the data. H holds "
             "orthonormal contrasts of the countries. Deviations are independent across drivers "
             "and outcomes a priori.",
@@ -193,6 +210,9 @@ def _priors_table(fit: Fit, prob: float) -> Table:
     if fit.spec.likelihood == "participation":
         meaning["intercept"] = "level of an outcome, mean over the countries"
     unit = "SDs of the outcome" if fit.spec.likelihood == "index" else "logits"
+    if "beta" in present:
+        unit += "; coefficients per SD of a numeric or ordered driver, and for the step from one "
+        unit += "group to another of the others"
     intervals = {name: prior_interval(fit, name, prob) for name in present}
     frame = pd.DataFrame(
         {

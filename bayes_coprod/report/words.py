@@ -9,6 +9,7 @@ from statistics import median
 from bayes_coprod.report.data import Interval
 
 MINUS = "\N{MINUS SIGN}"
+_SHORT = 24
 
 _NUMBERS = (
     "no one two three four five six seven eight nine ten eleven twelve".split()  # noqa: SIM905
@@ -57,6 +58,11 @@ def probability(value: float) -> str:
 def count(n: int) -> str:
     """Write a small count as a word."""
     return _NUMBERS[n] if n < len(_NUMBERS) else f"{n:,}"
+
+
+def short_unbroken(text: str) -> str:
+    """Keep a text on one line, unless a table's column would get wide by it."""
+    return unbroken(text) if len(text) <= _SHORT else text
 
 
 def unbroken(text: str) -> str:

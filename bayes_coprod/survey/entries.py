@@ -50,6 +50,21 @@ def is_ambiguous(first: Scalar, second: Scalar) -> bool:
     return is_same(spelling_of(first), second) or is_same(spelling_of(second), first)
 
 
+_SAYS_NOTHING = frozenset(["yes", "y", "true", "t", "no", "n", "false", "f"])
+_SIDE_NAMED = 3
+"""Values of one side of a binary driver that a table has room for."""
+
+
+def _side(values: tuple[Scalar, ...]) -> str:
+    """Values of one side as words; empty where they are numbers, plain yes or no, or many."""
+    spelled = [spelling_of(value) for value in values]
+    telling = all(
+        isinstance(value, str) and number_in(text) is None and text.lower() not in _SAYS_NOTHING
+        for value, text in zip(values, spelled, strict=True)
+    )
+    return " or ".join(spelled) if telling and len(spelled) <= _SIDE_NAMED else ""
+
+
 def _called(categories: tuple[Scalar, ...], labels: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(labels.get(str(category), str(category)) for category in categories)
 
@@ -156,6 +171,15 @@ class Driver:
     def reference_level(self) -> str:
         """What the reference of a categorical driver is called."""
         return self.levels[self.categories.index(self.reference)]
+
+    @property
+    def sides(self) -> tuple[str, str]:
+        """What a binary driver's no and yes are called, such as ``("male", "female")``.
+
+        ``("no", "yes")`` where the values that mean yes say no more than that.
+        """
+        yes, no = _side(self.yes), _side(self.no) or "others"
+        return (no, yes) if yes not in ("", no) else ("no", "yes")
 
 
 @dataclass(frozen=True)

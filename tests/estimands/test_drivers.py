@@ -77,6 +77,11 @@ def test_an_ordered_driver_per_step(some):
     assert_effect(some, "trust", lambda b: b.sel(coefficient="trust") / sd_of(some, "trust"))
 
 
+def test_a_binary_driver_is_quoted_by_the_codebooks_own_words(some):
+    fit = with_driver(some, "female", yes=("woman",), no=("man",))
+    assert driver_effects(fit)["per"].sel(driver="female").item() == "woman against man"
+
+
 def test_a_binary_driver_yes_against_no(some):
     assert_effect(some, "female", lambda b: b.sel(coefficient="female"))
 

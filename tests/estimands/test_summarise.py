@@ -77,6 +77,15 @@ def test_draws_above_zero_are_counted_and_zero_is_not_above():
     assert summarise(draws)["p_positive"].item() == 0.25
 
 
+def test_levels_have_no_probability_of_being_positive(draws):
+    levels = abs(draws).rename("country_levels")
+    table = summarise(levels)
+    assert list(table.columns) == ["mean", "median", "sd", "lower", "upper"]
+    pd.testing.assert_frame_equal(table, summarise(levels.rename("x")).drop(columns="p_positive"))
+    difference = (levels - levels.mean("country")).rename("country_levels")
+    assert "p_positive" in summarise(difference)
+
+
 def test_one_number_gets_its_name(draws):
     table = summarise(draws.isel(country=0, form=0, drop=True))
     assert list(table.index) == ["quantity"]

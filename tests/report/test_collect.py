@@ -38,6 +38,7 @@ from bayes_coprod.survey.read import read_survey
 from bayes_coprod.survey.simulate import five_nations
 
 BY_SECTOR = {"outcomes": ["form", "sector"]}
+ITEMS = ("lock", "watch", "report", "meet", "patrol")
 BELIEF = "May one believe it?"
 ESTIMATE = re.compile(r"(−?[\d,.]+) \((−?[\d,.]+) to (−?[\d,.]+)\)")
 
@@ -150,6 +151,14 @@ def test_by_sector_it_is_said_which_form_is_subtracted(hand_made):
         "points in home (−34 to −26) and 40 points in street (36 to 44); in brackets the 89 % "
         "credible interval."
     )
+
+
+def test_no_country_is_named_that_is_not_likelier_the_widest_than_not(hand_made, with_draws):
+    fit = hand_made({"Austria": (60, 20), "Belgium": (60, 20), "Cyprus": (60, 20)})
+    b = fit.posterior["b_intercept"]
+    noise = np.random.default_rng(4).normal(0, 0.05, b.shape)
+    headline = collect_report(with_draws(fit, b_intercept=b + noise)).headline
+    assert headline.endswith(". The data do not tell in which country it is widest.")
 
 
 def test_where_all_countries_are_alike_none_is_called_the_widest(hand_made):
@@ -416,6 +425,35 @@ def test_a_probability_says_whether_a_gap_is_above_0(hand_made):
     assert cells == [("Austria", "> 0.99"), ("Belgium", "0.50"), ("Cyprus", "< 0.01")]
 
 
+def test_each_coefficient_has_its_own_unit(told, small):
+    fit = told(small)
+    table = tables(collect_report(fit))["between_countries"]
+    sd = {name: float(fit.design["column_sd"].sel(coefficient=name)) for name in ("age", "trust")}
+    assert {row[0]: plain(row[1]) for row in table.rows} == {
+        "age": f"per SD ({sd['age']:.1f} years)",
+        "female": "from no to yes",
+        "school": "between two levels",
+        "trust": f"per SD ({sd['trust']:.2f} steps)",
+    }
+    assert "per SD or step" not in table.caption
+
+
+def test_binary_drivers_are_told_by_the_codebooks_words(told, small_frame, small_book):
+    small_frame["female"] = small_frame["female"].map({1: "woman", 0: "man"})
+    small_book["drivers"]["female"] |= {"yes": ["woman"], "no": ["man"]}
+    report = collect_report(told(read_survey(small_frame, small_book)))
+    found = {name: dict(row[:2] for row in table.rows) for name, table in tables(report).items()}
+    assert plain(found["drivers"]["female"]) == "woman against man"
+    assert plain(found["between_countries"]["female"]) == "from man to woman"
+    (figure,) = blocks(report, DriverFigure)
+    assert "female woman against man" in figure.alt
+
+
+def test_levels_have_no_probability_of_being_positive(fit, five_report):
+    assert "p_positive" not in saved(tables(five_report)["levels"])
+    assert "p_positive" in saved(tables(five_report)["gap"])
+
+
 # Figures
 
 
@@ -497,6 +535,16 @@ def test_who_was_left_out_adds_up(told, small_frame, small_book):
         report, "Data"
     )
     assert saved(table).set_index("country").T.to_dict("list") == counts
+
+
+def test_no_reason_is_given_where_nobody_is_left_out(told, small_frame, small_book):
+    complete = small_frame.assign(**{name: small_frame[name].fillna(0) for name in ITEMS})
+    said = paragraphs(collect_report(told(read_survey(complete, small_book))), "Data")
+    assert "150 citizens were asked. None of them is left out." in said
+    assert "because" not in said
+    complete.loc[3, "age"] = np.nan
+    said = paragraphs(collect_report(told(read_survey(complete, small_book))), "Data")
+    assert "1 of them (0.7%) are left out because they miss a driver; results speak" in said
 
 
 def test_countries_with_fewer_than_a_hundred_citizens_are_named(told, small_frame, small_book):
@@ -622,6 +670,25 @@ def test_seed_digest_and_versions_are_said(fit, five_report):
     assert f"Seed {fit.spec.sampler.random_seed}" in said
     assert fit.design.attrs["digest"][:16] in said
     assert re.search(r"bayes_coprod \d.*PyMC \d.*nutpie \d.*Python 3.*numpy \d", said)
+
+
+def test_what_has_to_be_saved_first_is_said_and_stands_first(
+    told, small, small_frame, small_book, tmp_path
+):
+    small_frame.to_csv(tmp_path / "s.csv", index=False)
+    report = collect_report(told(read_survey(tmp_path / "s.csv", small_book), drivers="none"))
+    said = paragraphs(report, "Reproduce")
+    assert "first save what stands under model.toml and under codebook.toml as files" in said
+    assert said.endswith("Then run the command in that folder, or the lines in Python.")
+    assert list(codes(report)) == ["model.toml", "codebook.toml", "The command", "In Python"]
+    said = paragraphs(collect_report(told(small, drivers="none")), "Reproduce")  # a dataframe
+    assert said.endswith("Then run the lines in Python in that folder.")
+
+
+def test_the_embedded_survey_needs_no_codebook_file(five_report):
+    said = paragraphs(five_report, "Reproduce")
+    assert "first save what stands under model.toml as a file of this name" in said
+    assert "codebook.toml" not in said
 
 
 def test_the_embedded_survey_is_made_again_by_its_call(five_report):

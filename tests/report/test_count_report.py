@@ -1,12 +1,14 @@
 """Reports on models of counts: their own words and units."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from bayes_coprod.inference.sample import fit_model
 from bayes_coprod.report.collect import collect_report
-from bayes_coprod.report.data import Table
+from bayes_coprod.report.data import CurveFigure, Formula, Table
 from bayes_coprod.report.write import write_report
 from bayes_coprod.survey.read import read_survey
 
@@ -77,9 +79,32 @@ def test_answers_to_an_item_name_it(ordinal):
     data = collect_report(ordinal)
     assert data.headline.startswith("In these three countries answers to ‘watch’ average ")
     assert "tau_kappa" in {row[0] for row in table(data, "priors").rows}
-    assert "alone co-production" in table(data, "ranks").caption
+    assert data.title == "‘watch’ in three countries"
+    assert table(data, "levels").header == ("Country", "‘watch’")
+    assert table(data, "contrasts").header == ("Country", "Points", "Probability above 0")
+    assert table(data, "drivers").header[-1] == "‘watch’"
+    assert table(data, "between_countries").header[2] == "‘watch’"
+    for name in ("contrasts", "ranks"):
+        assert "level of ‘watch’" in table(data, name).caption
+    (curves,) = (b for s in data.sections for b in s.blocks if isinstance(b, CurveFigure))
+    assert [title for title, _ in curves.panels] == ["‘watch’"]
+    assert "Per cent of answers to ‘watch’, mean" in curves.caption
+    said = str(data).replace("'form': 'alone'", "")
+    assert "Alone" not in said
+    assert "form's items" not in said
     assert "from the lowest category to the highest" in table(data, "levels").caption
     assert "rho" not in table(data, "priors").caption
+
+
+def test_formulas_of_one_item_have_no_outcome_f(ordinal, participation):
+    def formulas(fit):
+        sections = collect_report(fit).sections
+        return [b.latex for s in sections for b in s.blocks if isinstance(b, Formula)]
+
+    of_one = " ".join(formulas(ordinal))
+    assert len(re.findall(r"\\mu_(i|\{i\})(?!\w)", of_one)) == 2
+    assert "f" not in of_one
+    assert " ".join(formulas(participation)).count(r"\mu_{if}") == 2
 
 
 def test_an_item_of_two_answers_has_no_distances(survey):

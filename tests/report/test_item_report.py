@@ -1,6 +1,7 @@
 """What a report says of the items model."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,9 @@ import bayes_coprod as bc
 from bayes_coprod.errors import SpecError
 from bayes_coprod.report.collect import collect_report
 from bayes_coprod.report.data import CurveFigure, Formula, ShiftFigure, Table
+from bayes_coprod.report.intervals import choose_interval
 from bayes_coprod.report.item_figures import draw_shifts
-from bayes_coprod.report.items import collect_shifts
+from bayes_coprod.report.items import collect_curves, collect_shifts
 from bayes_coprod.report.write import render_html
 
 
@@ -75,6 +77,20 @@ def test_answers_are_shown_along_the_strongest_driver(blocks):
     for _, curves in figure.panels:
         total = np.sum([[share.mean for share in curve.shares] for curve in curves], axis=0)
         np.testing.assert_allclose(total, 100)
+
+
+@pytest.mark.parametrize(
+    ("label", "axis"),
+    [("Age", "Age, years"), ("Age in years", "Age in years"), ("Age (Years)", "Age (Years)")],
+)
+def test_a_unit_that_the_label_says_is_not_said_twice(items_fit, label, axis):
+    drivers = [
+        replace(d, label=label) if d.name == "age" else d for d in items_fit.codebook.drivers
+    ]
+    book = replace(items_fit.codebook, drivers=tuple(drivers))
+    few = items_fit.tree.isel(draw=slice(2), missing_dims="ignore")
+    fit = replace(items_fit, codebook=book, tree=few)
+    assert collect_curves(fit, choose_interval(None, None), "age").driver == axis
 
 
 def test_the_model_is_said_in_its_formulas_and_units(blocks):

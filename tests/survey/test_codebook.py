@@ -503,3 +503,24 @@ def test_an_unknown_codebook_of_the_package_is_refused_with_the_nearest():
     )
     with refused(message):
         load_codebook("five_natoins")
+
+
+@pytest.mark.parametrize(
+    ("yes", "no", "sides"),
+    [
+        (["female"], ["male"], ("male", "female")),
+        (["female"], [], ("others", "female")),
+        (["female"], [2], ("others", "female")),
+        (["town", "city"], ["village "], ("village", "town or city")),
+        (["member"], ["no"], ("others", "member")),
+        (["member"], ["a", "b", "c", "d"], ("others", "member")),
+        (["others"], [], ("no", "yes")),
+        (["yes"], ["no"], ("no", "yes")),
+        (["TRUE"], [], ("no", "yes")),
+        (["1"], ["male"], ("no", "yes")),
+        ([1], [0], ("no", "yes")),
+    ],
+)
+def test_sides_of_a_binary_driver_are_called_as_in_the_file(small_book, yes, no, sides):
+    small_book["drivers"]["female"] |= {"yes": yes, "no": no}
+    assert load_codebook(small_book).driver("female").sides == sides
