@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -14,6 +15,12 @@ from bayes_coprod.inference.fit import Fit, check_is_fit
 from bayes_coprod.inference.pooled import by_part
 from bayes_coprod.model.build import compile_citizen_log_likelihood
 from bayes_coprod.model.collapse import distinct_rows
+from bayes_coprod.model.pilot import Pilot, pilot_dataset
+from bayes_coprod.model.quadrature import Nodes
+from bayes_coprod.model.subset import take_citizens
+
+_BLOCK = 32_000_000
+"""Values of the log likelihood that are held in memory at a time, 8 bytes each."""
 
 
 def add_log_likelihood(fit: Fit, *, by: Literal["citizen", "cell"] = "citizen") -> Fit:
@@ -68,6 +75,78 @@ def add_log_likelihood(fit: Fit, *, by: Literal["citizen", "cell"] = "citizen") 
     group = "log_likelihood" if by == "citizen" else "cell_log_likelihood"
     tree[group] = xr.DataTree(xr.Dataset({"answers": answers}))
     return replace(fit, tree=tree)
+
+
+def stream_log_likelihood(fit: Fit, which: np.ndarray) -> Iterator[tuple[np.ndarray, xr.DataArray]]:
+    """Give the log likelihood of many citizens in blocks that memory can hold.
+
+    Parameters
+    ----------
+    fit : Fit
+    which : numpy.ndarray
+        Positions of citizens in the design, sorted by country.
+
+    Yields
+    ------
+    (numpy.ndarray, xarray.DataArray)
+        Positions within `which`, and the log likelihood of these citizens (chain, draw, citizen).
+    """
+    sizes = fit.posterior.sizes
+    at_once = max(1, _BLOCK // (sizes[names.CHAIN] * sizes[names.DRAW]))
+    for first in range(0, len(which), at_once):
+        at = np.arange(first, min(first + at_once, len(which)))
+        yield at, _of_citizens(_of_some(fit, which[at]))
+
+
+def look_at(fit: Fit, design: xr.Dataset, nodes: Nodes | None) -> Fit:
+    """The draws of a fit to one data set, looking at other citizens.
+
+    Parameters
+    ----------
+    fit : Fit
+    design : xarray.Dataset
+        Of these citizens, coded as the fit's, with the same countries.
+    nodes : Nodes or None
+        Of these citizens, where the model integrates over them.
+
+    Returns
+    -------
+    Fit
+    """
+    groups = {"posterior": fit.posterior, "pilot": pilot_dataset(Pilot(nodes=nodes))}
+    return Fit(fit.spec, fit.codebook, design, xr.DataTree.from_dict(groups))
+
+
+def take_nodes(fit: Fit, which: np.ndarray, wider: int = 1) -> Nodes | None:
+    """Nodes of some citizens of a fit to one data set.
+
+    Parameters
+    ----------
+    fit : Fit
+    which : numpy.ndarray
+        (citizen,), true for those that are wanted, or their positions.
+    wider : int
+        How many times as many nodes each has, for parameters far from those of the fit.
+
+    Returns
+    -------
+    Nodes or None
+        ``None`` where the model does not integrate over citizens.
+    """
+    nodes = None if fit.pilot is None else fit.pilot.nodes
+    if nodes is None:
+        return None
+    n_nodes = tuple(wider * n for n in nodes.n_nodes)
+    return Nodes(nodes.place[which], nodes.spacing[which], n_nodes, nodes.is_grid)
+
+
+def _of_some(fit: Fit, which: np.ndarray) -> Fit:
+    """A fit, pooled or not, that looks at some of its citizens."""
+    groups = {
+        path: node.isel({names.CITIZEN: which}, missing_dims="ignore")
+        for path, node in fit.tree.to_dict().items()
+    }
+    return replace(fit, design=take_citizens(fit.design, which), tree=xr.DataTree.from_dict(groups))
 
 
 @by_part
