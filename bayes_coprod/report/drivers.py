@@ -147,7 +147,7 @@ def _spread_table(fit: Fit, choice: IntervalChoice) -> Table:
         name="between_countries",
         caption=f"How much the associations differ between the {len(fit.countries)} countries: "
         f"SD of the model’s coefficients, in {unit}. A coefficient is for the difference in the "
-        "driver that its row states, not for the one in the tables above "
+        "driver that its row states, which may be another than in the tables above "
         f"({choice.words}; prior: median and equal-tailed interval).",
         header=("Driver", "Coefficient", *(capital(outcome) for outcome in outcomes), "Prior"),
         rows=tuple(
