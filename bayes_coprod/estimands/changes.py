@@ -10,9 +10,9 @@ import xarray as xr
 
 from bayes_coprod import names
 from bayes_coprod.errors import SpecError, make_error
-from bayes_coprod.estimands.levels import level_position, positions
+from bayes_coprod.estimands.levels import driver_columns, level_column, level_position, positions
 from bayes_coprod.inference.fit import Fit
-from bayes_coprod.model.coding import chosen_drivers, coefficient_labels, level_contrasts
+from bayes_coprod.model.coding import chosen_drivers
 from bayes_coprod.strict import Scalar
 from bayes_coprod.survey.entries import Driver
 from bayes_coprod.wording import listed
@@ -181,7 +181,7 @@ def make_move(fit: Fit, driver: Driver, change: Shift | Setting, place: str) -> 
         position = level_position(driver, change.value, place)
         return Move(driver, None, level_column(driver, position), ends)
     low, high = ends
-    slack = _SLACK * _coding(fit.design, driver)[2][0]
+    slack = _SLACK * driver_columns(fit.design, driver)[2][0]
     if not is_number(change.value):
         raise make_error(SpecError, place, f"{driver.name!r} is numeric, not {change.value!r}")
     if not low - slack <= float(change.value) <= high + slack:
@@ -193,13 +193,6 @@ def make_move(fit: Fit, driver: Driver, change: Shift | Setting, place: str) -> 
             "in the range that was seen.",
         )
     return Move(driver, None, np.array([float(change.value)]), ends)
-
-
-def level_column(driver: Driver, position: int) -> np.ndarray:
-    """A level's value in the driver's columns before centring, (column,)."""
-    if driver.kind == "categorical":
-        return np.asarray(level_contrasts(len(driver.levels))[position])
-    return np.array([float(position)])
 
 
 def driver_ends(fit: Fit, driver: Driver) -> tuple[float, float]:
@@ -240,7 +233,7 @@ def apply_moves(
     x = x.copy()
     clipped = np.zeros((len(x), len(moves)), dtype=bool)
     for k, move in enumerate(moves):
-        columns, mean, sd = _coding(design, move.driver)
+        columns, mean, sd = driver_columns(design, move.driver)
         if move.target is not None:
             x[np.ix_(rows, 1 + columns)] = (move.target - mean) / sd
             continue
@@ -273,7 +266,7 @@ def subgroup(design: xr.Dataset, x: np.ndarray, wanted: Subgroup) -> np.ndarray:
     for driver, which in wanted:
         raw = _raw(design, x, driver)
         if driver.kind == "numeric":
-            slack = _SLACK * _coding(design, driver)[2][0]
+            slack = _SLACK * driver_columns(design, driver)[2][0]
             inside &= (raw[:, 0] >= which[0] - slack) & (raw[:, 0] <= which[1] + slack)
         else:
             inside &= np.isin(positions(driver, raw), which)
@@ -317,15 +310,9 @@ def words(moves: Sequence[Move], changes: Mapping[str, Shift | Setting]) -> str:
     return listed(said)
 
 
-def _coding(design: xr.Dataset, driver: Driver) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Positions, means and SDs of a driver's columns, each (column,)."""
-    columns = design.get_index(names.COEFFICIENT).get_indexer(coefficient_labels([driver]))
-    return columns, design["column_mean"].values[columns], design["column_sd"].values[columns]
-
-
 def _raw(design: xr.Dataset, x: np.ndarray, driver: Driver) -> np.ndarray:
     """A driver's columns before centring and scaling, (citizen, column)."""
-    columns, mean, sd = _coding(design, driver)
+    columns, mean, sd = driver_columns(design, driver)
     return np.asarray(x[:, 1 + columns] * sd + mean)
 
 

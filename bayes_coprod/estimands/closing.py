@@ -8,9 +8,9 @@ from scipy.stats import rankdata
 
 from bayes_coprod import names
 from bayes_coprod.errors import SpecError, make_error
-from bayes_coprod.estimands.changes import Move, driver_ends, level_column
+from bayes_coprod.estimands.changes import Move, driver_ends
 from bayes_coprod.estimands.countries import both_forms, country_mean, has_gap
-from bayes_coprod.estimands.levels import BINARY
+from bayes_coprod.estimands.levels import BINARY, level_column
 from bayes_coprod.estimands.population import PopulationKind, Uncertainty, check_population
 from bayes_coprod.estimands.scenarios import PLAN, levels_when
 from bayes_coprod.inference.fit import Fit

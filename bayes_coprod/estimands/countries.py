@@ -44,11 +44,17 @@ def country_levels(
     by : {"form", "sector", "item"}, optional
         By form, as the default; ``"sector"``: by form and sector. Models of ``index`` and
         ``participation`` have the outcomes that they were fitted with.
-    population : {"sample", "weighted"}
-        Each country's citizens in the fit, counted once or by survey weight.
+    population : {"sample", "weighted"} or pandas.DataFrame
+        Each country's citizens in the fit, counted once or by survey weight; or a frame for
+        poststratification: one row a cell, with the columns ``country``, ``count`` and drivers of
+        the model by name. Drivers that the frame lacks are as among the survey's citizens of each
+        cell: those with its country and levels and, of several cells, the nearest numbers. A cell
+        without citizens has those of its country. Weights and frames repair selection on what they
+        contain, nothing else; ``attrs`` say what was averaged over.
     uncertainty : {"bootstrap", "fixed"}
         ``"bootstrap"`` redraws Dirichlet weights of the citizens within country for each draw, so
-        that intervals speak of the country; ``"fixed"`` speaks of these respondents only.
+        that intervals speak of the country; ``"fixed"`` speaks of these respondents only. A
+        frame's counts are held, and citizens are redrawn within its cells.
     random_seed : int, optional
         Of the bootstrap; the fit's own otherwise.
 
@@ -62,7 +68,8 @@ def country_levels(
     ------
     SpecError
         If scale, population or uncertainty is unknown, or the model cannot say it: sectors and
-        items of countries take ``thresholds_vary``, weights a survey that has them.
+        items of countries take ``thresholds_vary``, weights a survey that has them; if a frame does
+        not fit the model and the survey.
     """
     return expected_responses(
         fit,

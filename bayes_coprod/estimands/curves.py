@@ -122,7 +122,7 @@ def _curves(
             names.DRAW: posterior[names.DRAW],
             names.CATEGORY: list(levels),
         },
-        attrs={"items": ", ".join(items[k].name for k in chosen)},
+        attrs={"items": ", ".join(items[k].name for k in chosen), "population": kinds.said},
     )
 
 

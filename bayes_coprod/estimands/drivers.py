@@ -200,7 +200,8 @@ def _average_changes(
                 change[d] = there - before
         values.append(np.stack(change, axis=-1))
     stacked = np.stack(values)  # (draw, country, outcome, driver)
-    layers = [labelled(fit, stacked[..., d], coords, units=UNITS[scale]) for d in range(len(steps))]
+    said = {"units": UNITS[scale], "population": kinds.said}
+    layers = [labelled(fit, stacked[..., d], coords, **said) for d in range(len(steps))]
     return (
         xr.concat(layers, dim=names.DRIVER)
         .transpose(..., names.DRIVER)

@@ -1,11 +1,13 @@
-"""Levels of drivers: what a given value means, and which level a citizen has."""
+"""Values of drivers: what is meant by one, its columns, and which level a citizen has."""
 
 from __future__ import annotations
 
 import numpy as np
+import xarray as xr
 
+from bayes_coprod import names
 from bayes_coprod.errors import SpecError, make_error
-from bayes_coprod.model.coding import level_contrasts
+from bayes_coprod.model.coding import coefficient_labels, level_contrasts
 from bayes_coprod.strict import Scalar
 from bayes_coprod.survey.entries import Driver, is_same, spelling_of
 
@@ -87,3 +89,16 @@ def positions(driver: Driver, raw: np.ndarray) -> np.ndarray:
         return np.asarray(np.round(raw[:, 0]).astype(int))
     away = raw[:, None, :] - level_contrasts(len(driver.levels))  # (citizen, level, contrast)
     return np.asarray((away**2).sum(axis=2).argmin(axis=1))
+
+
+def level_column(driver: Driver, position: int) -> np.ndarray:
+    """A level's value in the driver's columns before centring, (column,)."""
+    if driver.kind == "categorical":
+        return np.asarray(level_contrasts(len(driver.levels))[position])
+    return np.array([float(position)])
+
+
+def driver_columns(design: xr.Dataset, driver: Driver) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Positions, means and SDs of a driver's columns, each (column,)."""
+    columns = design.get_index(names.COEFFICIENT).get_indexer(coefficient_labels([driver]))
+    return columns, design["column_mean"].values[columns], design["column_sd"].values[columns]

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 
 from bayes_coprod import names
 from bayes_coprod.errors import SpecError, make_error
+from bayes_coprod.estimands.frames import fill_cells, read_cells
 from bayes_coprod.inference.fit import Fit, check_is_fit
 from bayes_coprod.model.collapse import distinct_rows
 from bayes_coprod.model.design import country_ends
 
-type PopulationKind = Literal["sample", "weighted"]
+type PopulationKind = Literal["sample", "weighted"] | pd.DataFrame
 type Uncertainty = Literal["bootstrap", "fixed"]
 
 POPULATIONS = {
@@ -30,27 +32,39 @@ _BLOCK = 4_000_000
 """Random weights held in memory at a time."""
 
 
-def check_population(fit: Fit, population: str, uncertainty: str) -> None:
+def check_population(fit: Fit, population: object, uncertainty: object) -> None:
     """Refuse what is no fit, and a population that is unknown or that the survey cannot give."""
     check_is_fit(fit, "estimand")
-    for argument, value, known in (
-        ("population", population, POPULATIONS),
-        ("uncertainty", uncertainty, UNCERTAINTIES),
-    ):
-        if value not in known:
-            raise make_error(
-                SpecError,
-                "estimand",
-                f"unknown {argument} {value!r}",
-                value=value,
-                available=known,
-            )
-    if population == "weighted" and fit.codebook.weight is None:
+    if isinstance(population, pd.DataFrame):
+        read_cells(fit, population)
+    elif not isinstance(population, str):
+        raise make_error(
+            SpecError,
+            "estimand",
+            f"population is a {type(population).__name__}",
+            available=POPULATIONS,
+            remedy="Or a pandas.DataFrame of cells: country, count, and drivers of the model.",
+        )
+    else:
+        _check_known("population", population, POPULATIONS)
+    _check_known("uncertainty", uncertainty, UNCERTAINTIES)
+    if isinstance(population, str) and population == "weighted" and fit.codebook.weight is None:
         raise make_error(
             SpecError,
             "estimand",
             "population = 'weighted', but the survey has no weights",
             remedy="Name the column in the codebook's [weight], or use population='sample'.",
+        )
+
+
+def _check_known(argument: str, value: object, known: dict[str, str]) -> None:
+    if value not in known:
+        raise make_error(
+            SpecError,
+            "estimand",
+            f"unknown {argument} {value!r}",
+            value=value,
+            available=known,
         )
 
 
@@ -93,7 +107,8 @@ def citizen_kinds(fit: Fit, population: PopulationKind) -> Kinds:
     Parameters
     ----------
     fit : Fit
-    population : {"sample", "weighted"}
+    population : {"sample", "weighted"} or pandas.DataFrame
+        A frame's cells are as :func:`read_cells` takes them.
 
     Returns
     -------
@@ -102,8 +117,10 @@ def citizen_kinds(fit: Fit, population: PopulationKind) -> Kinds:
     Raises
     ------
     SpecError
-        If all weights in a country are zero.
+        If all weights in a country are zero, or the frame does not fit the survey.
     """
+    if isinstance(population, pd.DataFrame):
+        return _kinds_of_frame(fit, population)
     design = fit.design
     country, x = design["country_index"].values, design["x"].values
     weight = design["weight"].values if population == "weighted" else np.ones(len(country))
@@ -130,6 +147,22 @@ def citizen_kinds(fit: Fit, population: PopulationKind) -> Kinds:
         stratum=country[first],
         total=np.ones(len(ends) - 1),
         said=POPULATIONS[population],
+    )
+
+
+def _kinds_of_frame(fit: Fit, frame: pd.DataFrame) -> Kinds:
+    """The survey's citizens who fill a frame's cells; each cell is a stratum."""
+    cells = read_cells(fit, frame)
+    x, n, cell, kept, said = fill_cells(fit, cells)
+    country = cells.country[kept]
+    return Kinds(
+        np.column_stack([np.ones(len(x)), x]),
+        np.searchsorted(country[cell], np.arange(len(fit.countries) + 1)),
+        weight=np.ones(len(x)),
+        n=n,
+        stratum=cell,
+        total=cells.share[kept],
+        said=said,
     )
 
 
