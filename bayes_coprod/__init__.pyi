@@ -1,4 +1,8 @@
 # The public names and their homes: lazy_loader reads this file, and type checkers do.
+from .diagnostics.predictive import (
+    calibration_table as calibration_table,
+    check_predictive as check_predictive,
+)
 from .diagnostics.sampling import check_fit as check_fit
 from .errors import CoprodError as CoprodError
 from .estimands.changes import (

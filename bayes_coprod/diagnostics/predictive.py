@@ -1,0 +1,331 @@
+"""Whether data that the model would have made look like those that were collected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+from arviz_stats.ecdf_utils import (
+    compute_ecdf,
+    get_pointwise_confidence_band,
+    simulate_confidence_bands,
+)
+
+from bayes_coprod import names
+from bayes_coprod.diagnostics.compare import FEWEST_DRAWS, Comparison, compare, judge
+from bayes_coprod.diagnostics.discrepancies import (
+    FEWEST,
+    Discrepancy,
+    category_shares,
+    group_means,
+    interactions,
+    outcome_labels,
+    reliability,
+    score_correlations,
+    score_shapes,
+)
+from bayes_coprod.diagnostics.replicate import probability_below, thinned
+from bayes_coprod.errors import SpecError, make_error
+from bayes_coprod.estimands.expected import outcome_coords
+from bayes_coprod.estimands.summarise import IntervalKind, interval_settings, summarise
+from bayes_coprod.finding import Finding, Findings, Status
+from bayes_coprod.inference.fit import Fit, check_is_fit
+
+LEVEL = 0.01
+"""Rate at which each check accuses a model with known parameters that is right."""
+PIT_PROB = 0.99
+"""Of the envelope, for all outcomes together."""
+_PIT_POINTS, _PIT_SIMULATIONS = 100, 1000
+_NAMED = 5
+
+
+def check_predictive(fit: Fit, *, draws: int = 400, random_seed: int | None = None) -> Findings:
+    """Check whether replicated answers look like those that were given.
+
+    Parameters
+    ----------
+    fit : Fit
+    draws : int
+        How many draws are replicated at most, evenly spaced; of a fit of several completed data
+        sets no fewer than 100 of each.
+    random_seed : int, optional
+        The fit's own otherwise.
+
+    Returns
+    -------
+    Findings
+        ``calibration``: shares of each answer by country; who takes part, in ``participation``.
+        ``calibration by driver``: mean scores at each level of each driver by country.
+        ``scores`` (``index``, ``items``): spread, floor, ceiling, skewness by form and country, of
+        ``index`` those of residuals and their tails. ``correlation of scores`` (the same, of two
+        forms or more). ``driver interactions``, with two drivers or more. ``PIT`` (``index``) and
+        ``reliability`` (``participation``, ``ordinal``). Statistics of fewer than 30 citizens are
+        left out; a check with none left, or with fewer than 100 draws, is ``unknown``.
+
+    Raises
+    ------
+    SpecError
+        If `draws` is not positive.
+
+    Notes
+    -----
+    Each check warns where the farthest of its statistics, in SDs of its replicates, is farther than
+    all but 1 % of the replicates' own farthest: a family-wise error rate, whatever the statistics
+    share [1]_. Replicates come from parameters that have seen the data, so posterior predictive
+    probabilities are conservative: a right model is accused less often than that [2]_. It never
+    fails a fit: with many citizens a misfit is found that matters to no conclusion, and what was
+    observed and what was expected stand beside each other.
+
+    References
+    ----------
+    .. [1] Westfall & Young (1993), Resampling-Based Multiple Testing.
+    .. [2] Gelman (2013), Two simple examples for understanding posterior p-values whose
+       distributions are far from uniform, Electronic Journal of Statistics 7, 2595-2602.
+    .. [3] Säilynoja, Bürkner & Vehtari (2022), Graphical test for discrete uniformity and its
+       applications in goodness-of-fit evaluation and multiple sample comparison, Statistics and
+       Computing 32(2).
+    """
+    check_is_fit(fit, "check_predictive")
+    seed = _check_draws(fit, "check_predictive", draws, random_seed)
+    if not all(np.isfinite(values).all() for values in fit.posterior.data_vars.values()):
+        return Findings(
+            [_unknown("predictive", "Draws are not finite, and have no replicates.", "Fit again.")]
+        )
+    like = fit.parts[0]
+
+    def make(part: Fit, kept: np.ndarray) -> list[Discrepancy]:
+        return [family for family in _families(part, like, kept) if family.cells]
+
+    found = [_judged(fit, comparison) for comparison in compare(fit, make, draws, seed)]
+    if fit.spec.likelihood == "index":
+        found.append(_check_pit(fit, draws, seed))
+    return Findings(found)
+
+
+def calibration_table(
+    fit: Fit,
+    *,
+    draws: int = 400,
+    random_seed: int | None = None,
+    prob: float | None = None,
+    kind: IntervalKind | None = None,
+) -> xr.Dataset:
+    """Shares of each answer in each country, as observed and as replicated.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of any model but ``index``.
+    draws : int
+        How many draws are replicated at most, as in :func:`check_predictive`.
+    random_seed : int, optional
+        The fit's own otherwise.
+    prob, kind : optional
+        Mass and kind of the interval, as for :func:`summarise`.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``observed``, and ``predicted``, ``lower``, ``upper`` of the replicates, shares of those
+        who answered; dims (country, category), of ``participation`` (country, form or outcome).
+        NaN where fewer than 30 answered. Kind and mass of the interval, which is one of
+        replicated shares and not of expected ones, stand in ``attrs``.
+
+    Raises
+    ------
+    SpecError
+        If the model has no categories, `draws` is not positive, or the interval is none.
+    """
+    check_is_fit(fit, "calibration_table")
+    seed = _check_draws(fit, "calibration_table", draws, random_seed)
+    prob, kind = interval_settings(prob, kind)
+    if fit.spec.likelihood == "index":
+        raise make_error(
+            SpecError,
+            "calibration_table",
+            "a model of 'index' has no categories",
+            remedy="Use check_predictive, or fit the model 'items'.",
+        )
+    (shares,) = compare(fit, lambda part, kept: [category_shares(part)], draws, seed)
+    coords = _category_coords(fit)
+    (dim,) = coords.dims
+    dims, shape = (names.COUNTRY, str(dim)), (len(fit.countries), -1)
+    replicated = np.concatenate(shares.replicated)
+    table = summarise(
+        xr.DataArray(
+            replicated.reshape(1, len(replicated), *shape),
+            dims=(names.CHAIN, names.DRAW, *dims),
+        ),
+        prob=prob,
+        kind=kind,
+    )
+    values = {
+        "observed": shares.observed[0],
+        "predicted": table["mean"].to_numpy(),
+        "lower": table["lower"].to_numpy(),
+        "upper": table["upper"].to_numpy(),
+    }
+    return xr.Dataset(
+        {name: (dims, value.reshape(shape)) for name, value in values.items()},
+        coords={names.COUNTRY: fit.countries, **coords},
+        attrs={
+            "units": "share of those who answered",
+            "interval_kind": kind,
+            "interval_prob": prob,
+            "interval_of": "replicated shares",
+        },
+    )
+
+
+def _category_coords(fit: Fit) -> xr.Coordinates:
+    """Labels of the categories, or of the outcomes of ``participation``."""
+    if fit.spec.likelihood == "participation":
+        return outcome_coords(fit, None)
+    items = [fit.codebook.item(str(name)) for name in fit.design[names.ITEM].values]
+    levels = [(item, level) for item in items for level in item.levels]
+    return xr.Coordinates(
+        {
+            names.CATEGORY: [names.category_label(item.name, level) for item, level in levels],
+            names.ITEM: (names.CATEGORY, [item.name for item, _ in levels]),
+            names.FORM: (names.CATEGORY, [item.form for item, _ in levels]),
+        }
+    )
+
+
+def _check_draws(fit: Fit, place: str, draws: int, random_seed: int | None) -> int:
+    """Refuse a number of draws that is none, and give the seed."""
+    if draws < 1:
+        raise make_error(
+            SpecError, place, f"draws = {draws!r} is out of range", remedy="Use 1 or more."
+        )
+    return fit.spec.sampler.random_seed if random_seed is None else random_seed
+
+
+def _families(fit: Fit, like: Fit, kept: np.ndarray) -> list[Discrepancy]:
+    """What is measured of a model's answers."""
+    likelihood = fit.spec.likelihood
+    # the level of an index in a country is a parameter of its own, and its replicates tell nothing
+    found = [] if likelihood == "index" else [category_shares(fit)]
+    found.append(group_means(fit, like))
+    if likelihood in ("index", "items"):
+        found += [score_shapes(fit), score_correlations(fit)]
+    found.append(interactions(fit))
+    if likelihood in ("participation", "ordinal"):
+        found.append(reliability(fit, kept))
+    return found
+
+
+def _judged(fit: Fit, comparison: Comparison) -> Finding:
+    """Turn one comparison into a finding."""
+    check, measured = comparison.check, comparison.measured
+    n_draws = min(map(len, comparison.replicated))
+    if n_draws < FEWEST_DRAWS:
+        return _unknown(
+            check,
+            f"It takes {FEWEST_DRAWS} draws to tell; there are {n_draws}.",
+            "Sample more, or give more of them as draws.",
+        )
+    if not measured.any():
+        return _unknown(
+            check, f"Nowhere are there {FEWEST} citizens to judge by.", "Look at the survey."
+        )
+    verdict = judge(comparison, LEVEL)
+    far = verdict.distance if not comparison.two_sided else abs(verdict.distance)
+    order = np.argsort(-np.where(measured, far, -np.inf))
+    beyond = [int(i) for i in order if far[i] > verdict.limit] or [int(order[0])]
+    worst = beyond[0]
+    seen = comparison.observed[:, worst].mean()
+    made = np.mean([values[:, worst].mean() for values in comparison.replicated])
+    left_out = int((~measured).sum())
+    missed = f"; {left_out} more have fewer than {FEWEST} citizens" if left_out else ""
+    status: Status = "pass" if verdict.p > LEVEL else "warn"
+    more = f" and {len(beyond) - _NAMED} more" if len(beyond) > _NAMED else ""
+    return Finding(
+        check,
+        status,
+        "; ".join(comparison.cells[i] for i in beyond[:_NAMED]) + more if status == "warn" else "",
+        verdict.p,
+        LEVEL,
+        f"Of {int(measured.sum())} statistics{missed}, the farthest from its replicates is "
+        f"{comparison.cells[worst]}: {seen:.3g} observed, {made:.3g} expected "
+        f"({verdict.distance[worst]:+.1f} SD; replicates' farthest are within "
+        f"{verdict.limit:.1f}).",
+        "" if status == "pass" else _remedy(fit, check),
+    )
+
+
+def _remedy(fit: Fit, check: str) -> str:
+    """What to do about a misfit."""
+    spec = fit.spec
+    if check == "calibration":
+        if spec.likelihood in ("items", "ordinal") and not spec.thresholds_vary:
+            return "Fit with thresholds_vary = true; check wording and coding there."
+        return "Check wording and coding there; report shares there as observed."
+    if check == "scores":
+        if spec.likelihood == "index" and not spec.sigma_varies:
+            return (
+                "If it is the SD, fit with sigma_varies = true; else fit the model 'items', which "
+                "knows the ends of the scale, and look for careless answers there."
+            )
+        return "Look for careless or copied answers there, or fit the model 'items'."
+    if check == "correlation of scores" and spec.likelihood == "index" and not spec.sigma_varies:
+        return "Fit with sigma_varies = true."
+    return {
+        "calibration by driver": "The driver may not work in equal steps: declare it categorical, "
+        "or let it vary by country.",
+        "correlation of scores": "Do not read how the forms go together there off this model.",
+        "driver interactions": "One driver works otherwise at other values of the other: split the "
+        "survey by one of them, or add their combination to the survey as a driver.",
+        "reliability": "Drivers may be missing or not work in equal steps: see calibration by "
+        "driver, and do not read single citizens' probabilities.",
+    }[check]
+
+
+def _unknown(check: str, message: str, remedy: str) -> Finding:
+    return Finding(check, "unknown", "", None, LEVEL, message, remedy)
+
+
+def _check_pit(fit: Fit, draws: int, random_seed: int) -> Finding:
+    """Hold the distribution of the predictive probabilities below each index to uniform."""
+    parts = fit.parts
+    below = np.mean(
+        [probability_below(part, thinned(part, -(-draws // len(parts)))) for part in parts],
+        axis=0,
+    )
+    rng = np.random.default_rng([random_seed, 3])
+    labels = outcome_labels(fit)
+    prob = 1 - (1 - PIT_PROB) / len(labels)
+    ratios = {}
+    for o, label in enumerate(labels):
+        values = below[~np.isnan(below[:, o]), o]
+        if len(values) >= FEWEST:
+            ratios[label] = _beyond_envelope(values, prob, rng)
+    if not ratios:
+        return _unknown("PIT", f"No outcome has {FEWEST} citizens.", "Look at the survey.")
+    where = max(ratios, key=lambda label: ratios[label])
+    outside = [label for label in labels if ratios.get(label, 0.0) > 1]
+    return Finding(
+        "PIT",
+        "warn" if outside else "pass",
+        "; ".join(outside),
+        ratios[where],
+        1.0,
+        f"The distribution of predictive probabilities strays {ratios[where]:.2g} times as far "
+        f"from uniform as the {100 * PIT_PROB:g} % envelope allows ({where}).",
+        "Indices are not normal given the drivers: see scores; quote levels and effects, which are "
+        "averages, and no single citizens' intervals, or fit the model 'items'."
+        if outside
+        else "",
+    )
+
+
+def _beyond_envelope(
+    values: Sequence[float] | np.ndarray, prob: float, rng: np.random.Generator
+) -> float:
+    """Largest distance of the ECDF from uniform, over what ArviZ's envelope allows there."""
+    n, points = len(values), np.arange(1, _PIT_POINTS) / _PIT_POINTS
+    pointwise = simulate_confidence_bands(n, 1, points, prob, _PIT_SIMULATIONS, rng)
+    lower, upper = get_pointwise_confidence_band(pointwise, n, points)
+    away = compute_ecdf(values, points) - points
+    return float(np.max(np.where(away > 0, away / (upper - points), away / (lower - points))))
