@@ -1,4 +1,11 @@
 # The public names and their homes: lazy_loader reads this file, and type checkers do.
+from .diagnostics.comparison import compare_models as compare_models
+from .diagnostics.countries import check_countries as check_countries
+from .diagnostics.influence import (
+    check_influence as check_influence,
+    citizen_loo as citizen_loo,
+)
+from .diagnostics.left_out import leave_one_country_out as leave_one_country_out
 from .diagnostics.predictive import (
     calibration_table as calibration_table,
     check_predictive as check_predictive,

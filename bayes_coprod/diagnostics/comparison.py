@@ -139,7 +139,8 @@ def _difference(fit: Fit, other: Fit) -> tuple[str, str] | None:
     only, other_only = citizens.difference(other_citizens), other_citizens.difference(citizens)
     if len(only) or len(other_only):
         return (
-            f"{len(only):,} citizens are in the first only, {len(other_only):,} in the second only",
+            f"the first has {len(only):,} citizens that the second lacks, and the second "
+            f"{len(other_only):,} that the first lacks",
             "Citizens without one of a model's drivers are left out: fit both to those who have "
             "the drivers of both, or fill in what is missing with impute.",
         )
@@ -149,10 +150,14 @@ def _difference(fit: Fit, other: Fit) -> tuple[str, str] | None:
         differs = ~np.isclose(ours.values, theirs.values, equal_nan=True)
         where = labels[int(differs.any(axis=0).argmax())]
         return (
-            f"{int(differs.any(axis=1).sum()):,} citizens have other answers, in {dim} {where!r}",
+            f"{_counted(int(differs.any(axis=1).sum()))} other answers, in {dim} {where!r}",
             "Fit both to the same survey.",
         )
     return None
+
+
+def _counted(n: int) -> str:
+    return f"{n:,} citizen{'s have' if n > 1 else ' has'}"
 
 
 def _outcomes(design: xr.Dataset) -> xr.DataArray:

@@ -11,8 +11,9 @@ from bayes_coprod.diagnostics.left_out import CONCLUSION
 from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.finding import Finding, Findings, Status
 
-ACCUSED = 0.01
-"""Probability that a check of many shifts or countries warns though nothing is wrong."""
+SHIFT_ALARM = 0.01
+LEVEL_ALARM = 0.05
+"""Probability that a check warns of any shift, of any level, though nothing is wrong."""
 
 
 def check_countries(left_out: xr.Dataset) -> Findings:
@@ -43,7 +44,7 @@ def check_countries(left_out: xr.Dataset) -> Findings:
     0.01. Conclusions beyond it are about these countries: they hold for others only as far as
     those resemble the ones that carry them.
 
-    A level is held to the draws that the others predict for it, two-sided, at 0.01 over the number
+    A level is held to the draws that the others predict for it, two-sided, at 0.05 over the number
     of levels.
 
     References
@@ -85,7 +86,7 @@ def _check_kind(left_out: xr.Dataset, which: np.ndarray, kind: str) -> list[Find
     own = left_out.isel({CONCLUSION: which})
     size = abs(own["shift"])
     # of the loss of data alone: sd = 1 / sqrt(C - 1)
-    quantile = norm.isf(ACCUSED / 2 / max(size.size, 1))
+    quantile = norm.isf(SHIFT_ALARM / 2 / max(size.size, 1))
     limit = float(quantile / np.sqrt(left_out.attrs["n_countries"] - 1))
     check = "one country's weight"
     if not size.size or size.isnull().any():
@@ -111,7 +112,7 @@ def _moved(one: xr.Dataset, status: Status, limit: float) -> Finding:
         f"{label}, {country}",
         shift,
         limit,
-        f"Without {country} the {label} moves by {abs(shift):.1f} posterior SDs, from {before:.3g} "
+        f"Without {country} {label!r} moves by {abs(shift):.1f} posterior SDs, from {before:.3g} "
         f"to {after:.3g} {one['units'].item()}{turned}.",
         f"Say that it rests on {country}, and report it without {country} as well."
         if status == "warn"
@@ -128,9 +129,9 @@ def _check_levels(left_out: xr.Dataset) -> list[Finding]:
     # the smaller tail of own minus predicted, never quite zero
     above = ((difference > 0).sum(sample) + 1) / (n_draws + 1)
     below = ((difference < 0).sum(sample) + 1) / (n_draws + 1)
-    tail = xr.where(above < below, above, below)
+    tail = above.where(above < below, below)
     p = np.minimum(2 * tail.values, 1.0).ravel()
-    limit = ACCUSED / max(len(p), 1)
+    limit = LEVEL_ALARM / max(len(p), 1)
     if not len(p) or not np.isfinite(difference.values).all() or 2 / (n_draws + 1) > limit:
         message = f"{n_draws:,} draws are too few to tell for {len(p)} levels."
         remedy = "Give leave_one_country_out more draws."

@@ -30,6 +30,8 @@ from bayes_coprod.model.subset import take_citizens
 
 FEWEST_DRAWS = 25
 """Of all chains together: a fifth of them is the tail, and its shape takes five."""
+MANY = 20
+"""Citizens beyond whom refits are no remedy."""
 _BLOCK = 2_000_000
 """Importance weights that are smoothed at a time."""
 
@@ -212,7 +214,7 @@ def _predict(task: _LeftOut) -> float:
     """Fit without a citizen, and give the log predictive density of the citizen's answers."""
     without = run_refit(task.refit)
     seen = add_log_likelihood(look_at(without, task.design, task.nodes))
-    values = seen.tree["log_likelihood"]["answers"].values
+    values = seen.tree["log_likelihood"].to_dataset()["answers"].values
     return float(logsumexp(values) - np.log(values.size))
 
 
@@ -309,10 +311,16 @@ def _check_k(loo: ELPDDataLOO) -> Finding:
         float(k[worst]),
         loo.good_k,
         message,
-        f"Look at their answers and drivers; citizen_loo(fit, refits={n}) fits without them."
-        if n
-        else "",
+        _remedy(n),
     )
+
+
+def _remedy(n: int) -> str:
+    if n > MANY:
+        return "So many point to a model that does not fit; look at how well it predicts."
+    if n:
+        return f"Look at their answers and drivers; citizen_loo(fit, refits={n}) fits without them."
+    return ""
 
 
 def _check_p(fit: Fit, loo: ELPDDataLOO) -> Finding:
@@ -325,7 +333,7 @@ def _check_p(fit: Fit, loo: ELPDDataLOO) -> Finding:
             "Fit with fit_model.",
         )
     sampled = tree["proof"].to_dataset()
-    n = sum(sampled[str(name)].values.size for name in sampled.data_vars)
+    n = sum(sampled[name].size for name in sampled.data_vars)
     too_many = loo.p > n
     return Finding(
         "p_loo",
