@@ -252,6 +252,8 @@ def _products(
 ) -> np.ndarray:
     """Weights of the answers of those who have one, (citizen, pair); NaN: no such product."""
     out = np.zeros((len(x), len(pairs)))
+    if not pairs:
+        return out
     before = np.zeros(len(pairs))
     for a, b in pairwise(ends):
         rows = a + np.flatnonzero(has[a:b])
