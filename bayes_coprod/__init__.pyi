@@ -6,12 +6,15 @@ from .diagnostics.influence import (
     citizen_loo as citizen_loo,
 )
 from .diagnostics.left_out import leave_one_country_out as leave_one_country_out
-from .diagnostics.predictive import (
-    calibration_table as calibration_table,
-    check_predictive as check_predictive,
-)
+from .diagnostics.predictive import check_predictive as check_predictive
 from .diagnostics.sampling import check_fit as check_fit
+from .diagnostics.shares import calibration_table as calibration_table
 from .errors import CoprodError as CoprodError
+from .estimands.between import (
+    new_country as new_country,
+    pooling_factor as pooling_factor,
+    variance_shares as variance_shares,
+)
 from .estimands.changes import (
     by as by,
     to as to,

@@ -195,7 +195,7 @@ def _read_countries(fit: Fit, frame: pd.DataFrame) -> np.ndarray:
                 f"the country {name!r} is not in the fit",
                 value=name,
                 available=of,
-                remedy="A country that was not surveyed has no levels of its own.",
+                remedy="Of a country that was not surveyed new_country speaks, and no frame.",
             )
     return given.map(of).to_numpy(dtype=np.int64)
 

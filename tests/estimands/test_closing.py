@@ -96,12 +96,14 @@ def test_by_sector_where_the_outcomes_are(changeable, random_fit):
 def test_items_are_asked_alike(items_fit):
     tree = items_fit.tree.copy()
     tree["posterior"] = xr.DataTree(items_fit.posterior.isel(draw=slice(0, 5)))
-    found = closing_the_gap(replace(items_fit, tree=tree))
-    assert list(found["end"].sel(driver=["self_efficacy", "consultation"]).values) == [
-        "big",
-        "often",
-    ]
-    assert (found["gap"].sel(driver="self_efficacy") < 0).all()
+    fit = replace(items_fit, tree=tree)
+    found = closing_the_gap(fit)
+    for driver, end in (("self_efficacy", "big"), ("consultation", "often")):
+        own = found.sel(driver=driver)
+        assert own["end"] == end
+        change = scenario(fit, {driver: to(end)})["difference"]
+        np.testing.assert_allclose(own["second_form"], change.sel(form="collective"), atol=1e-9)
+        np.testing.assert_allclose(own["first_form"], change.sel(form="individual"), atol=1e-9)
 
 
 def test_without_two_forms_or_changeable_drivers_it_is_refused(changeable, random_fit):
