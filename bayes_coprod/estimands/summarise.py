@@ -19,7 +19,7 @@ INTERVALS = {
     "eti": "equal-tailed credible interval",
     "hdi": "highest-density credible interval",
 }
-LEVELS = ("country_levels", "category_curves")
+LEVELS = ("country_levels", "category_curves", "new_country")
 """Quantities that cannot be negative: that they exceed 0 says nothing."""
 COLUMNS = ("mean", "median", "sd", "lower", "upper", "p_positive")
 
@@ -79,7 +79,8 @@ def summarise(
     Raises
     ------
     SpecError
-        If `draws` is no quantity, lacks the dims chain and draw, or the interval is none.
+        If `draws` is no quantity, lacks the dims chain and draw, or is infinite somewhere, as
+        :func:`reach` is; or the interval is none.
     """
     prob, kind = interval_settings(prob, kind)
     if isinstance(draws, xr.Dataset):
@@ -105,6 +106,13 @@ def summarise(
                 f"the draws have no dim {dim!r}, only {list(draws.dims)}",
                 remedy="Give what an estimand returns, before averaging over draws.",
             )
+    if np.isinf(draws.values).any():
+        raise make_error(
+            SpecError,
+            "summarise",
+            "some draws are infinite, as where a target is never reached: they have no mean",
+            remedy="Summarise probabilities instead: summarise(reached(of)).",
+        )
     reduce = (names.CHAIN, names.DRAW)
     draws = draws.astype(float)  # indicators too, whose mean is a probability
     interval = (azs.eti if kind == "eti" else azs.hdi)(draws, prob=prob, dim=list(reduce))

@@ -100,6 +100,8 @@ def test_a_target_that_is_met_takes_no_shift_and_one_out_of_reach_never_comes(ta
     for driver in ("trust", "age"):
         never = reach(taking_part, driver, 1)
         assert np.isinf(never).all()
+        with pytest.raises(SpecError, match=r"never reached: they have no mean.*reached\(of\)"):
+            bc.summarise(never)
         table = bc.summarise(reached(never))["mean"].unstack("shift")
         assert (table["never"] == 1).all()
         assert (table.drop(columns="never") == 0).all(axis=None)
