@@ -15,6 +15,7 @@ import numpy as np
 
 from bayes_coprod.diagnostics.discrepancies import Discrepancy
 from bayes_coprod.diagnostics.replicate import observed_responses, replicates, thinned
+from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.inference.fit import Fit
 
 FEWEST_DRAWS = 100
@@ -74,6 +75,15 @@ class Verdict:
     p: float
     distance: np.ndarray
     limit: float
+
+
+def check_draws(fit: Fit, place: str, draws: int, random_seed: int | None) -> int:
+    """Refuse a number of draws that is none; give the seed, the fit's own if there is no other."""
+    if draws < 1:
+        raise make_error(
+            SpecError, place, f"draws = {draws!r} is out of range", remedy="Use 1 or more."
+        )
+    return fit.spec.sampler.random_seed if random_seed is None else random_seed
 
 
 def compare(fit: Fit, make: Make, draws: int, random_seed: int) -> list[Comparison]:

@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-import xarray as xr
-from arviz_stats.ecdf_utils import (
-    compute_ecdf,
-    get_pointwise_confidence_band,
-    simulate_confidence_bands,
-)
 
-from bayes_coprod import names
-from bayes_coprod.diagnostics.compare import FEWEST_DRAWS, Comparison, compare, judge
+from bayes_coprod.diagnostics.compare import FEWEST_DRAWS, Comparison, check_draws, compare, judge
 from bayes_coprod.diagnostics.discrepancies import (
     FEWEST,
     Discrepancy,
     category_shares,
     group_means,
     interactions,
-    outcome_labels,
     reliability,
     score_correlations,
     score_shapes,
 )
-from bayes_coprod.diagnostics.replicate import probability_below, thinned
-from bayes_coprod.errors import SpecError, make_error
-from bayes_coprod.estimands.expected import outcome_coords
-from bayes_coprod.estimands.summarise import IntervalKind, interval_settings, summarise
+from bayes_coprod.diagnostics.pit import check_pit
 from bayes_coprod.finding import Finding, Findings, Status
 from bayes_coprod.inference.fit import Fit, check_is_fit
 
 LEVEL = 0.01
 """Rate at which each check accuses a model with known parameters that is right."""
-PIT_PROB = 0.99
-"""Of the envelope, for all outcomes together."""
-_PIT_POINTS, _PIT_SIMULATIONS = 100, 1000
 _NAMED = 5
 
 
@@ -87,7 +71,7 @@ def check_predictive(fit: Fit, *, draws: int = 400, random_seed: int | None = No
        Computing 32(2).
     """
     check_is_fit(fit, "check_predictive")
-    seed = _check_draws(fit, "check_predictive", draws, random_seed)
+    seed = check_draws(fit, "check_predictive", draws, random_seed)
     if not all(np.isfinite(values).all() for values in fit.posterior.data_vars.values()):
         return Findings(
             [_unknown("predictive", "Draws are not finite, and have no replicates.", "Fit again.")]
@@ -99,107 +83,8 @@ def check_predictive(fit: Fit, *, draws: int = 400, random_seed: int | None = No
 
     found = [_judged(fit, comparison) for comparison in compare(fit, make, draws, seed)]
     if fit.spec.likelihood == "index":
-        found.append(_check_pit(fit, draws, seed))
+        found.append(check_pit(fit, draws, seed))
     return Findings(found)
-
-
-def calibration_table(
-    fit: Fit,
-    *,
-    draws: int = 400,
-    random_seed: int | None = None,
-    prob: float | None = None,
-    kind: IntervalKind | None = None,
-) -> xr.Dataset:
-    """Shares of each answer in each country, as observed and as replicated.
-
-    Parameters
-    ----------
-    fit : Fit
-        Of any model but ``index``.
-    draws : int
-        How many draws are replicated at most, as in :func:`check_predictive`.
-    random_seed : int, optional
-        The fit's own otherwise.
-    prob, kind : optional
-        Mass and kind of the interval, as for :func:`summarise`.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``observed``, and ``predicted``, ``lower``, ``upper`` of the replicates, shares of those
-        who answered; dims (country, category), of ``participation`` (country, form or outcome).
-        NaN where fewer than 30 answered. Kind and mass of the interval, which is one of
-        replicated shares and not of expected ones, stand in ``attrs``.
-
-    Raises
-    ------
-    SpecError
-        If the model has no categories, `draws` is not positive, or the interval is none.
-    """
-    check_is_fit(fit, "calibration_table")
-    seed = _check_draws(fit, "calibration_table", draws, random_seed)
-    prob, kind = interval_settings(prob, kind)
-    if fit.spec.likelihood == "index":
-        raise make_error(
-            SpecError,
-            "calibration_table",
-            "a model of 'index' has no categories",
-            remedy="Use check_predictive, or fit the model 'items'.",
-        )
-    (shares,) = compare(fit, lambda part, kept: [category_shares(part)], draws, seed)
-    coords = _category_coords(fit)
-    (dim,) = coords.dims
-    dims, shape = (names.COUNTRY, str(dim)), (len(fit.countries), -1)
-    replicated = np.concatenate(shares.replicated)
-    table = summarise(
-        xr.DataArray(
-            replicated.reshape(1, len(replicated), *shape),
-            dims=(names.CHAIN, names.DRAW, *dims),
-        ),
-        prob=prob,
-        kind=kind,
-    )
-    values = {
-        "observed": shares.observed[0],
-        "predicted": table["mean"].to_numpy(),
-        "lower": table["lower"].to_numpy(),
-        "upper": table["upper"].to_numpy(),
-    }
-    return xr.Dataset(
-        {name: (dims, value.reshape(shape)) for name, value in values.items()},
-        coords={names.COUNTRY: fit.countries, **coords},
-        attrs={
-            "units": "share of those who answered",
-            "interval_kind": kind,
-            "interval_prob": prob,
-            "interval_of": "replicated shares",
-        },
-    )
-
-
-def _category_coords(fit: Fit) -> xr.Coordinates:
-    """Labels of the categories, or of the outcomes of ``participation``."""
-    if fit.spec.likelihood == "participation":
-        return outcome_coords(fit, None)
-    items = [fit.codebook.item(str(name)) for name in fit.design[names.ITEM].values]
-    levels = [(item, level) for item in items for level in item.levels]
-    return xr.Coordinates(
-        {
-            names.CATEGORY: [names.category_label(item.name, level) for item, level in levels],
-            names.ITEM: (names.CATEGORY, [item.name for item, _ in levels]),
-            names.FORM: (names.CATEGORY, [item.form for item, _ in levels]),
-        }
-    )
-
-
-def _check_draws(fit: Fit, place: str, draws: int, random_seed: int | None) -> int:
-    """Refuse a number of draws that is none, and give the seed."""
-    if draws < 1:
-        raise make_error(
-            SpecError, place, f"draws = {draws!r} is out of range", remedy="Use 1 or more."
-        )
-    return fit.spec.sampler.random_seed if random_seed is None else random_seed
 
 
 def _families(fit: Fit, like: Fit, kept: np.ndarray) -> list[Discrepancy]:
@@ -284,48 +169,3 @@ def _remedy(fit: Fit, check: str) -> str:
 
 def _unknown(check: str, message: str, remedy: str) -> Finding:
     return Finding(check, "unknown", "", None, LEVEL, message, remedy)
-
-
-def _check_pit(fit: Fit, draws: int, random_seed: int) -> Finding:
-    """Hold the distribution of the predictive probabilities below each index to uniform."""
-    parts = fit.parts
-    below = np.mean(
-        [probability_below(part, thinned(part, -(-draws // len(parts)))) for part in parts],
-        axis=0,
-    )
-    rng = np.random.default_rng([random_seed, 3])
-    labels = outcome_labels(fit)
-    prob = 1 - (1 - PIT_PROB) / len(labels)
-    ratios = {}
-    for o, label in enumerate(labels):
-        values = below[~np.isnan(below[:, o]), o]
-        if len(values) >= FEWEST:
-            ratios[label] = _beyond_envelope(values, prob, rng)
-    if not ratios:
-        return _unknown("PIT", f"No outcome has {FEWEST} citizens.", "Look at the survey.")
-    where = max(ratios, key=lambda label: ratios[label])
-    outside = [label for label in labels if ratios.get(label, 0.0) > 1]
-    return Finding(
-        "PIT",
-        "warn" if outside else "pass",
-        "; ".join(outside),
-        ratios[where],
-        1.0,
-        f"The distribution of predictive probabilities strays {ratios[where]:.2g} times as far "
-        f"from uniform as the {100 * PIT_PROB:g} % envelope allows ({where}).",
-        "Indices are not normal given the drivers: see scores; quote levels and effects, which are "
-        "averages, and no single citizens' intervals, or fit the model 'items'."
-        if outside
-        else "",
-    )
-
-
-def _beyond_envelope(
-    values: Sequence[float] | np.ndarray, prob: float, rng: np.random.Generator
-) -> float:
-    """Largest distance of the ECDF from uniform, over what ArviZ's envelope allows there."""
-    n, points = len(values), np.arange(1, _PIT_POINTS) / _PIT_POINTS
-    pointwise = simulate_confidence_bands(n, 1, points, prob, _PIT_SIMULATIONS, rng)
-    lower, upper = get_pointwise_confidence_band(pointwise, n, points)
-    away = compute_ecdf(values, points) - points
-    return float(np.max(np.where(away > 0, away / (upper - points), away / (lower - points))))

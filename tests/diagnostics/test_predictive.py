@@ -17,7 +17,7 @@ from bayes_coprod.diagnostics.discrepancies import (
     score_shapes,
 )
 from bayes_coprod.diagnostics.driver_groups import driver_groups
-from bayes_coprod.diagnostics.predictive import calibration_table, check_predictive
+from bayes_coprod.diagnostics.predictive import check_predictive
 from bayes_coprod.diagnostics.replicate import (
     mean_probabilities,
     observed_responses,
@@ -25,6 +25,7 @@ from bayes_coprod.diagnostics.replicate import (
     replicates,
     thinned,
 )
+from bayes_coprod.diagnostics.shares import calibration_table
 from bayes_coprod.errors import SpecError
 from bayes_coprod.estimands.expected import expected_responses
 from bayes_coprod.inference.pointwise import add_log_likelihood
@@ -366,6 +367,7 @@ def test_too_few_draws_or_citizens_are_unknown(truth):
     findings = check_predictive(fit, draws=50)
     assert {f.status for f in findings} == {"unknown"}
     assert "takes 100 draws" in findings[0].message
+    assert {f.status for f in check_predictive(truth("index"), draws=50)} == {"unknown"}
     country = fit.design["country_index"].values
     few = np.concatenate([np.flatnonzero(country == c)[:20] for c in range(3)])
     small = replace(fit, design=fit.design.isel(citizen=few))
