@@ -146,7 +146,7 @@ class _Task:
     refit: Refit
     design: xr.Dataset
     nodes: Nodes | None
-    random_seed: int
+    random_seed: tuple[int, int]
 
     def __str__(self) -> str:
         return str(self.refit)
@@ -154,7 +154,8 @@ class _Task:
 
 def _tasks(fit: Fit, thin: Fit, country: str) -> Iterator[_Task]:
     """One for each completed data set."""
-    own = fit.design["country_index"].values == fit.countries.index(country)
+    place = fit.countries.index(country)
+    own = fit.design["country_index"].values == place
     for part in fit.parts:
         spec = override_sampler(
             part.spec,
@@ -170,7 +171,7 @@ def _tasks(fit: Fit, thin: Fit, country: str) -> Iterator[_Task]:
             Refit(f"without {country}", spec, part.codebook, without_country(part.design, country)),
             only_country(part.design, country),
             take_nodes(part, own, wider=_WIDER),
-            part.spec.sampler.random_seed,
+            (part.spec.sampler.random_seed, place),
         )
 
 

@@ -130,15 +130,21 @@ def test_what_is_not_known_is_predicted_worse(known, result):
 
 
 def test_findings_name_what_hangs_on_which_country(result):
-    found = check_countries(result)
-    (moved,) = [f for f in found if f.where.startswith("mean level: alone")]
-    shift = result["shift"].sel(conclusion="mean level: alone")
-    country = str(shift["country"].values[abs(shift).values.argmax()])
-    assert moved.status == "warn"
-    assert moved.where.endswith(country)
-    assert moved.message.startswith(f"Without {country} 'mean level: alone' moves by ")
+    moved = result.copy(deep=True)
+    moved["shift"].loc[{"country": "Cyprus", "conclusion": "mean level: alone"}] = -3.04
+    warned = check_countries(moved).only("warn")
+    (found,) = [f for f in warned if f.where.startswith("mean level: alone")]
+    assert (found.where, found.value) == ("mean level: alone, Cyprus", -3.04)
     # 3 countries x 2 levels, two-sided at 0.01, over sqrt(2)
-    assert moved.limit == pytest.approx(3.1440 / np.sqrt(2), rel=1e-3)
+    assert found.limit == pytest.approx(3.1440 / np.sqrt(2), rel=1e-3)
+    before, after = (
+        float(draws.sel(conclusion="mean level: alone").mean())
+        for draws in (result["with_all"], result["without"].sel(country="Cyprus"))
+    )
+    assert found.message == (
+        "Without Cyprus 'mean level: alone' moves by 3.0 posterior SDs, "
+        f"from {before:.3g} to {after:.3g} points of 100."
+    )
 
 
 def test_what_stays_in_place_passes_and_what_does_not_is_named(result):
@@ -171,7 +177,7 @@ def test_an_item_that_one_country_alone_answered_is_named(flat_survey):
 
 
 def test_two_countries_are_too_few(flat_survey):
-    fit = fit_model(INDEX, without(flat_survey, "Cyprus"), **(SETTINGS | {"draws": 2}))
+    fit = fit_model(INDEX, without(flat_survey, "Cyprus"), **(SETTINGS | {"draws": 4}))
     with pytest.raises(SurveyError, match="the fit has 2 countries, Austria and Belgium, and what"):
         leave_one_country_out(fit)
 
