@@ -1,4 +1,4 @@
-"""Changes in drivers: by an amount or to a value, for everybody or for a subgroup."""
+"""Changes in drivers: by an amount or to a value, as far as their scales go."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import xarray as xr
 
 from bayes_coprod import names
 from bayes_coprod.errors import SpecError, make_error
-from bayes_coprod.estimands.levels import driver_columns, level_column, level_position, positions
+from bayes_coprod.estimands.levels import (
+    SLACK,
+    driver_columns,
+    level_column,
+    level_position,
+    raw_values,
+)
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.model.coding import chosen_drivers
 from bayes_coprod.strict import Scalar
 from bayes_coprod.survey.entries import Driver
 from bayes_coprod.wording import listed
-
-type Only = Mapping[str, Scalar | Sequence[Scalar]]
-type Subgroup = tuple[tuple[Driver, np.ndarray], ...]
-
-_SLACK = 1e-9
-"""Rounding, in SDs, within which a value is at the end of its scale."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def make_move(fit: Fit, driver: Driver, change: Shift | Setting, place: str) -> 
         position = level_position(driver, change.value, place)
         return Move(driver, None, level_column(driver, position), ends)
     low, high = ends
-    slack = _SLACK * driver_columns(fit.design, driver)[2][0]
+    slack = SLACK * driver_columns(fit.design, driver)[2][0]
     if not is_number(change.value):
         raise make_error(SpecError, place, f"{driver.name!r} is numeric, not {change.value!r}")
     if not low - slack <= float(change.value) <= high + slack:
@@ -238,66 +238,13 @@ def apply_moves(
             x[np.ix_(rows, 1 + columns)] = (move.target - mean) / sd
             continue
         assert move.amount is not None
-        raw = _raw(design, x, move.driver)[:, 0]
+        raw = raw_values(design, x, move.driver)[:, 0]
         # a shift by 0 is exactly 0, whatever the rounding at the ends
         room = np.minimum(move.ends[0] - raw, 0), np.maximum(move.ends[1] - raw, 0)
         change = np.clip(move.amount, *room)
-        clipped[:, k] = rows & (np.abs(change - move.amount) > _SLACK * sd[0])
+        clipped[:, k] = rows & (np.abs(change - move.amount) > SLACK * sd[0])
         x[:, 1 + columns[0]] += np.where(rows, change / sd[0], 0.0)
     return x, clipped
-
-
-def subgroup(design: xr.Dataset, x: np.ndarray, wanted: Subgroup) -> np.ndarray:
-    """Whether each citizen is in a subgroup, (citizen,).
-
-    Parameters
-    ----------
-    design : xarray.Dataset
-    x : numpy.ndarray
-        (citizen, 1 + coefficient), ones first.
-    wanted : tuple of (Driver, numpy.ndarray)
-        From :func:`check_only`.
-
-    Returns
-    -------
-    numpy.ndarray
-    """
-    inside = np.ones(len(x), dtype=bool)
-    for driver, which in wanted:
-        raw = _raw(design, x, driver)
-        if driver.kind == "numeric":
-            slack = _SLACK * driver_columns(design, driver)[2][0]
-            inside &= (raw[:, 0] >= which[0] - slack) & (raw[:, 0] <= which[1] + slack)
-        else:
-            inside &= np.isin(positions(driver, raw), which)
-    return inside
-
-
-def check_only(fit: Fit, only: Only | None, place: str) -> Subgroup:
-    """Check a subgroup: the numbers of its levels, or the ends of its range, for each driver."""
-    wanted: list[tuple[Driver, np.ndarray]] = []
-    for name, which in (only or {}).items():
-        driver = find_driver(fit, name, place)
-        given: Sequence[Scalar] = (
-            [which] if isinstance(which, str) or not isinstance(which, Sequence) else which
-        )
-        if driver.kind != "numeric":
-            found = [level_position(driver, level, place) for level in given]
-            wanted.append((driver, np.array(found, dtype=int)))
-            continue
-        if (
-            len(given) != 2
-            or not all(isinstance(end, int | float) for end in given)
-            or not float(given[0]) <= float(given[1])
-        ):
-            raise make_error(
-                SpecError,
-                place,
-                f"only[{name!r}] = {which!r} is no range",
-                remedy="Give (low, high); both ends belong to it.",
-            )
-        wanted.append((driver, np.array([float(end) for end in given])))
-    return tuple(wanted)
 
 
 def words(moves: Sequence[Move], changes: Mapping[str, Shift | Setting]) -> str:
@@ -308,12 +255,6 @@ def words(moves: Sequence[Move], changes: Mapping[str, Shift | Setting]) -> str:
         what = f"by {change.amount:g}" if isinstance(change, Shift) else f"to {change.value}"
         said.append(f"{move.driver.name} {what}")
     return listed(said)
-
-
-def _raw(design: xr.Dataset, x: np.ndarray, driver: Driver) -> np.ndarray:
-    """A driver's columns before centring and scaling, (citizen, column)."""
-    columns, mean, sd = driver_columns(design, driver)
-    return np.asarray(x[:, 1 + columns] * sd + mean)
 
 
 def is_number(value: object) -> bool:

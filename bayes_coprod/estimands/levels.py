@@ -12,6 +12,8 @@ from bayes_coprod.strict import Scalar
 from bayes_coprod.survey.entries import Driver, is_same, spelling_of
 
 BINARY = ("no", "yes")
+SLACK = 1e-9
+"""Rounding, in SDs, within which a value is at the end of its scale."""
 
 
 def level_position(driver: Driver, value: object, place: str) -> int:
@@ -102,3 +104,9 @@ def driver_columns(design: xr.Dataset, driver: Driver) -> tuple[np.ndarray, np.n
     """Positions, means and SDs of a driver's columns, each (column,)."""
     columns = design.get_index(names.COEFFICIENT).get_indexer(coefficient_labels([driver]))
     return columns, design["column_mean"].values[columns], design["column_sd"].values[columns]
+
+
+def raw_values(design: xr.Dataset, x: np.ndarray, driver: Driver) -> np.ndarray:
+    """A driver's columns before centring and scaling, (citizen, column)."""
+    columns, mean, sd = driver_columns(design, driver)
+    return np.asarray(x[:, 1 + columns] * sd + mean)

@@ -9,18 +9,7 @@ import xarray as xr
 
 from bayes_coprod import names
 from bayes_coprod.errors import SpecError, make_error
-from bayes_coprod.estimands.changes import (
-    Move,
-    Only,
-    Setting,
-    Shift,
-    Subgroup,
-    apply_moves,
-    check_only,
-    make_moves,
-    subgroup,
-    words,
-)
+from bayes_coprod.estimands.changes import Move, Setting, Shift, apply_moves, make_moves, words
 from bayes_coprod.estimands.expected import UNITS, choose_scale, expect_versions, labelled
 from bayes_coprod.estimands.population import (
     UNCERTAINTIES,
@@ -30,6 +19,7 @@ from bayes_coprod.estimands.population import (
     check_population,
     citizen_kinds,
 )
+from bayes_coprod.estimands.subgroups import Only, Subgroup, check_only, subgroup
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.inference.pooled import by_part
 from bayes_coprod.model.response import ResponseScale
