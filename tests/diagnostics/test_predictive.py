@@ -154,14 +154,14 @@ def test_replicated_items_go_together_as_the_draws_say(items_fit):
     mu = draw["b_intercept"].values[country]
     mu = mu + np.einsum("ip,ifp->if", x, draw["b"].values[country])
     n = 400_000
-    # both of an item of each form at their second category or above, by brute force
+    # both of an item of each form at their third category, by brute force
     sigma, rho = draw["sigma"].values, float(draw["rho"].squeeze())
     who = rng.integers(len(mu), size=n)
     eps = rng.multivariate_normal([0, 0], [[1, rho], [rho, 1]], n) * sigma
-    kappa = draw["kappa"].sel(threshold=["lock: 0|1", "meet: 0|1"]).values
+    kappa = draw["kappa"].sel(threshold=["lock: 1|2", "meet: 1|2"]).values
     both = expit(mu[who] + eps - kappa).prod(axis=1).mean()
     items = list(fit.design["item"].values)
-    ours = ((many[:, items.index("lock")] > 0) & (many[:, items.index("meet")] > 0)).mean()
+    ours = ((many[:, items.index("lock")] > 1) & (many[:, items.index("meet")] > 1)).mean()
     assert ours == pytest.approx(both, abs=0.008)
 
 
