@@ -179,8 +179,10 @@ def _items(problem: _Problem) -> Direct | None:
     def evaluate(at: np.ndarray) -> tuple[float, np.ndarray]:
         found, value = find_coefficients(at, effects)
         arguments = item_arguments(found.b, found.rest, items)
-        log_likelihood, (*by_most, by_rho) = integral.evaluate(*arguments)
-        by = Arguments(*by_most, float(by_rho))
+        log_likelihood, (by_effects, by_kappa, by_steepness, by_sigma, by_rho) = integral.evaluate(
+            *arguments
+        )
+        by = Arguments(by_effects, by_kappa, by_steepness, by_sigma, float(by_rho))
         by_b, by_rest = item_gradients(found.b, found.rest, items, arguments, by)
         out = by_coordinates(at, effects, found, by_b, _NOTHING, by_rest)
         return value + float(log_likelihood.sum()), out
