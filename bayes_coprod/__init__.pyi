@@ -8,6 +8,10 @@ from .diagnostics.influence import (
 from .diagnostics.left_out import leave_one_country_out as leave_one_country_out
 from .diagnostics.predictive import check_predictive as check_predictive
 from .diagnostics.sampling import check_fit as check_fit
+from .diagnostics.sampling_figures import (
+    plot_chains as plot_chains,
+    plot_energy as plot_energy,
+)
 from .diagnostics.shares import calibration_table as calibration_table
 from .errors import CoprodError as CoprodError
 from .estimands.between import (

@@ -87,7 +87,7 @@ def _check_r_hat(posterior: xr.Dataset) -> Finding:
         )
     with np.errstate(invalid="ignore"):  # of what is constant
         r_hat = azs.rhat(posterior)
-    value, where = extreme(_sampled(r_hat, posterior, -np.inf), largest=True)
+    value, where = extreme(sampled(r_hat, posterior, -np.inf), largest=True)
     status = _status(value, R_HAT_PASS, R_HAT_FAIL)
     if status == "unknown":
         return _not_measured("R-hat", where, R_HAT_PASS)
@@ -109,7 +109,7 @@ def _check_r_hat(posterior: xr.Dataset) -> Finding:
 
 def _check_ess(posterior: xr.Dataset, method: str) -> Finding:
     chains = posterior.sizes[names.CHAIN]
-    sizes = _sampled(azs.ess(posterior, method=method), posterior, np.inf)
+    sizes = sampled(azs.ess(posterior, method=method), posterior, np.inf)
     value, where = extreme(sizes, largest=False)
     status = _status(-value, -ESS_PASS * chains, -ESS_FAIL * chains)
     if status == "unknown":
@@ -183,7 +183,7 @@ def _status(value: float, passes: float, fails: float) -> Status:
     return "fail" if value > fails else "warn"
 
 
-def _sampled(statistic: xr.Dataset, posterior: xr.Dataset, neutral: float) -> xr.Dataset:
+def sampled(statistic: xr.Dataset, posterior: xr.Dataset, neutral: float) -> xr.Dataset:
     """Neutralise what is constant because the model says so, such as a shift in a one-item form.
 
     These are exactly 0, or an SD or a discrimination that is 1 by convention; a sampler that is
