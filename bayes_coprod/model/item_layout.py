@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import xarray as xr
@@ -40,12 +41,12 @@ class ItemLayout:
         """Positions of a form's items."""
         return np.flatnonzero(self.form == form)
 
-    @property
+    @cached_property
     def first_threshold(self) -> np.ndarray:
         """Position of each item's first threshold, (item,)."""
         return np.cumsum(self.n_categories - 1) - (self.n_categories - 1)
 
-    @property
+    @cached_property
     def item_of_threshold(self) -> np.ndarray:
         """Position of the item of each threshold, (threshold,)."""
         return np.repeat(np.arange(len(self.form)), self.n_categories - 1)

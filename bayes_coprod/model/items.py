@@ -240,7 +240,7 @@ def integrand(design: xr.Dataset, parameters: Parameters, nodes: Nodes) -> list[
 
 
 def integrand_at(
-    design: xr.Dataset, draw: Mapping[str, np.ndarray], nodes: Nodes
+    layout: ItemLayout, draw: Mapping[str, np.ndarray], nodes: Nodes
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
     """What an integral on a grid takes, at one draw of the posterior's variables."""
     sigma, rho = resolved(
@@ -249,8 +249,8 @@ def integrand_at(
         nodes.least_sd,
         lambda x: np.logaddexp(0, x),
     )
-    steep = discriminations(design, draw)
-    return (*effects_and_thresholds(design, draw), steep, sigma, float(rho[0]))
+    steep = discriminations(layout, draw)
+    return (*effects_and_thresholds(layout, draw), steep, sigma, float(rho[0]))
 
 
 def log_likelihood(design: xr.Dataset, parameters: Parameters, nodes: Nodes) -> TensorVariable:

@@ -93,6 +93,25 @@ def quantile(prior: Prior, probability: np.ndarray | float, n_outcomes: int = 2)
     return np.asarray(_frozen(prior, n_outcomes).ppf(probability))
 
 
+def log_density_of(prior: Prior, value: np.ndarray) -> np.ndarray:
+    """Log density at numbers.
+
+    Parameters
+    ----------
+    prior : Prior
+    value : numpy.ndarray
+        Of an ``lkj`` correlation matrices, (..., outcome, outcome).
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape of `value`; of an ``lkj`` (...), up to a constant.
+    """
+    if prior.family == "lkj":
+        return np.asarray((prior.arguments[0] - 1) * np.linalg.slogdet(value)[1])
+    return np.asarray(_frozen(prior, 2).logpdf(value))
+
+
 def draw(prior: Prior, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     """Random draws from a prior.
 

@@ -99,7 +99,6 @@ class Population:
     """
 
     def __init__(self, design: xr.Dataset, nodes: Nodes | None, ends: np.ndarray) -> None:
-        self.design = design
         self.nodes = nodes
         self.layout = response_layout(design)
         self.ends = ends
@@ -129,10 +128,10 @@ class Population:
             For each form.
         """
         if self.nodes is None:
-            effects, _ = effects_and_thresholds(self.design, draw)
+            effects, _ = effects_and_thresholds(self.layout, draw)
             sigma = np.zeros(self.layout.n_forms)
         else:
-            effects, _, _, sigma, _ = integrand_at(self.design, draw, self.nodes)
+            effects, _, _, sigma, _ = integrand_at(self.layout, draw, self.nodes)
         mu = expected_propensity(effects, x, self.ends)
         return [
             _spread(mu[:, f].copy(), weight, self.ends, float(sd)) for f, sd in enumerate(sigma)
@@ -165,8 +164,8 @@ class Population:
         n_countries = len(self.ends) - 1
         if moves is None:
             moves = np.zeros((1, n_countries, self.layout.n_forms))
-        kappa = effects_and_thresholds(self.design, draw)[1]
-        steep = discriminations(self.design, draw)
+        kappa = effects_and_thresholds(self.layout, draw)[1]
+        steep = discriminations(self.layout, draw)
         out: np.ndarray | float = 0.0
         for f, scores in enumerate(question.scores):
             # to add to a propensity is to take from the thresholds, (move x country, threshold)

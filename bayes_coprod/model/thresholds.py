@@ -6,10 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytensor.tensor as pt
-import xarray as xr
 from pytensor.tensor import TensorVariable
 
-from bayes_coprod.model.item_layout import ItemLayout, response_layout
+from bayes_coprod.model.item_layout import ItemLayout
 
 type Parameters = Mapping[str, TensorVariable]
 
@@ -56,10 +55,9 @@ def log_interval(
 
 
 def effects_and_thresholds(
-    design: xr.Dataset, draw: Mapping[str, np.ndarray]
+    layout: ItemLayout, draw: Mapping[str, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Effects (country, form, 1 + coefficient) and thresholds (country, threshold) of a draw."""
-    layout = response_layout(design)
     effects = draw["b_intercept"][:, :, None]
     if "b" in draw:
         effects = np.concatenate([effects, draw["b"]], axis=2)
@@ -73,6 +71,6 @@ def effects_and_thresholds(
     return np.ascontiguousarray(effects), kappa
 
 
-def discriminations(design: xr.Dataset, draw: Mapping[str, np.ndarray]) -> np.ndarray:
+def discriminations(layout: ItemLayout, draw: Mapping[str, np.ndarray]) -> np.ndarray:
     """Discrimination of each item at a draw, (item,); 1 where the model has none."""
-    return np.asarray(draw.get("lambda", np.ones(len(response_layout(design).form))))
+    return np.asarray(draw.get("lambda", np.ones(len(layout.form))))
