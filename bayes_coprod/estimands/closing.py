@@ -57,7 +57,7 @@ def closing_the_gap(
         are by sector. ``ranks`` (chain, draw, driver, rank), of the changes' mean over the
         countries, and ``ranks_by_country`` (chain, draw, country, driver, rank): true where the
         driver has the rank, 1 where the gap falls most, so that the mean over draws is the
-        probability. The coord ``end`` (driver) says where everybody is moved to.
+        probability. The coords ``label`` and ``end`` (driver) say what is moved, and where to.
 
     Raises
     ------
@@ -76,6 +76,7 @@ def closing_the_gap(
     best = _best(candidates, second.mean([dim for dim in second.dims if dim != PLAN]).values)
     labels = {
         names.DRIVER: [candidates[k][1].driver.name for k in best],
+        "label": (names.DRIVER, [candidates[k][1].driver.label for k in best]),
         "end": (names.DRIVER, [candidates[k][0] for k in best]),
     }
     first, second = (

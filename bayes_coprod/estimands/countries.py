@@ -331,8 +331,9 @@ def country_ranks(fit: Fit, *, of: Quantity = country_levels) -> xr.DataArray:
     others = [dim for dim in values.dims if dim not in (names.CHAIN, names.DRAW, names.COUNTRY)]
     order = (names.CHAIN, names.DRAW, names.COUNTRY, names.RANK, *others)
     indicator = (rank == ranks).transpose(*order).rename("country_ranks")
-    return indicator.assign_attrs({**values.attrs, "units": "probability"})
+    return indicator.assign_attrs({**values.attrs, "units": "probability", "of": values.name})
 
 
 def _keep(result: xr.DataArray, values: xr.DataArray, contrast: str) -> xr.DataArray:
-    return result.rename("country_contrasts").assign_attrs({**values.attrs, "contrast": contrast})
+    said = {**values.attrs, "contrast": contrast, "of": values.name}
+    return result.rename("country_contrasts").assign_attrs(said)

@@ -19,7 +19,7 @@ from bayes_coprod.estimands.population import (
     check_population,
     citizen_kinds,
 )
-from bayes_coprod.estimands.subgroups import Only, Subgroup, check_only, subgroup
+from bayes_coprod.estimands.subgroups import Only, Subgroup, check_only, said_of_only, subgroup
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.inference.pooled import by_part
 from bayes_coprod.model.response import ResponseScale
@@ -91,7 +91,7 @@ def scenario(
         raise make_error(
             SpecError,
             "scenario",
-            f"nobody in the population has {dict(only or {})}",
+            f"nobody in the population has {said_of_only(only or {}, wanted)}",
             remedy="Widen only.",
         )
     levels = levels_when(
@@ -99,7 +99,10 @@ def scenario(
     )
     now, then = levels.isel({PLAN: 0}), levels.isel({PLAN: 1})
     country = {names.COUNTRY: fit.countries}
-    drivers = [move.driver.name for move in moves]
+    driver = {
+        names.DRIVER: [move.driver.name for move in moves],
+        "label": (names.DRIVER, [move.driver.label for move in moves]),
+    }
     return xr.Dataset(
         {
             "now": now,
@@ -107,13 +110,18 @@ def scenario(
             "difference": (then - now).assign_attrs(now.attrs),
             "changed": xr.DataArray(changed, country, attrs={"units": "share of citizens"}),
             "clipped": xr.DataArray(
-                clipped, {**country, names.DRIVER: drivers}, attrs={"units": "share of citizens"}
+                clipped,
+                {**country, **driver},
+                dims=(names.COUNTRY, names.DRIVER),
+                attrs={"units": "share of citizens"},
             ),
         },
         attrs={
             **now.attrs,
             "changes": words(moves, changes),
-            "changed": f"citizens with {dict(only)}; levels are of all" if only else "everybody",
+            "changed": f"citizens with {said_of_only(only, wanted)}; levels are of all"
+            if only
+            else "everybody",
         },
     )
 

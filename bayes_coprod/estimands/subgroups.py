@@ -19,6 +19,7 @@ from bayes_coprod.estimands.levels import (
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.strict import Scalar
 from bayes_coprod.survey.entries import Driver
+from bayes_coprod.wording import listed
 
 type Only = Mapping[str, Scalar | Sequence[Scalar]]
 type Subgroup = tuple[tuple[Driver, np.ndarray], ...]
@@ -75,3 +76,13 @@ def check_only(fit: Fit, only: Only | None, place: str) -> Subgroup:
             )
         wanted.append((driver, np.array([float(end) for end in given])))
     return tuple(wanted)
+
+
+def said_of_only(only: Only, wanted: Subgroup) -> str:
+    """Say who is in a subgroup, such as ``trust none or small and age 18 to 30``."""
+    said = []
+    for (name, which), (driver, _) in zip(only.items(), wanted, strict=True):
+        parts = [which] if isinstance(which, str) or not isinstance(which, Sequence) else which
+        between = " to " if driver.kind == "numeric" else " or "
+        said.append(f"{name} {between.join(map(str, parts))}")
+    return listed(said)

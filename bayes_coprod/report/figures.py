@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-from textwrap import wrap
+from collections.abc import Sequence
+from textwrap import fill, wrap
 from typing import Any
 
 import matplotlib as mpl
@@ -22,18 +23,19 @@ from bayes_coprod.report.measure import measure_of
 
 # Okabe-Ito blue and vermilion differ in grey as well; shape tells the forms apart besides
 COLOURS = ("#0072B2", "#D55E00")
-_INK, FAINT = "#222222", "#8a8a8a"
+INK, FAINT = "#222222", "#8a8a8a"
 WIDTH = 4.7
 LABEL_CHARACTERS = 26
+_CAPTION_CHARACTERS = 82
 
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.size": 9,
     "axes.edgecolor": FAINT,
-    "axes.labelcolor": _INK,
+    "axes.labelcolor": INK,
     "xtick.color": FAINT,
-    "xtick.labelcolor": _INK,
-    "text.color": _INK,
+    "xtick.labelcolor": INK,
+    "text.color": INK,
     "text.parse_math": False,  # a dollar sign in a label is a dollar sign
     "svg.fonttype": "none",  # text stays text: sharp, searchable, in the reader's own font
 }
@@ -104,7 +106,7 @@ def plot_drivers(
 def draw_gulf(data: GulfFigure) -> Figure:
     """Draw the gulf figure."""
     with mpl.rc_context(STYLE):
-        figure, axes = _rows_figure(
+        figure, axes = rows_figure(
             [row.place for row in data.rows], lines_a_row=1.9, room_above=1.0
         )
         for y, row in enumerate(data.rows):
@@ -115,8 +117,8 @@ def draw_gulf(data: GulfFigure) -> Figure:
             gap = f"{row.gap} {data.units}"
             middle = (row.first.mean + row.second.mean) / 2
             axes.text(middle, y - 0.13, gap, ha="center", va="bottom", fontsize=8)
-            _dot(axes, row.first, y, form=0)
-            _dot(axes, row.second, y, form=1)
+            draw_dot(axes, row.first, y, form=0)
+            draw_dot(axes, row.second, y, form=1)
         top = data.rows[0]
         for form, (name, interval) in enumerate(
             zip(data.forms, (top.first, top.second), strict=True)
@@ -137,15 +139,15 @@ def draw_drivers(data: DriverFigure) -> Figure:
         for row in data.rows
     ]
     with mpl.rc_context(STYLE):
-        figure, axes = _rows_figure(labels, lines_a_row=1.4)
+        figure, axes = rows_figure(labels, lines_a_row=1.4)
         axes.axvline(0, color=FAINT, lw=0.8, zorder=0)
         step = 0.16 if len(data.forms) == 2 else 0.0
         for y, row in enumerate(data.rows):
             for form, interval in enumerate(row.effects):
-                _dot(axes, interval, y + step * (2 * form - 1), form)
+                draw_dot(axes, interval, y + step * (2 * form - 1), form)
         axes.margins(x=0.05)
         if len(data.forms) == 2:
-            _label_forms(axes, data, step)
+            label_forms(axes, data.forms, [row.effects for row in data.rows], step)
         axes.set_xlabel(data.axis)
     return figure
 
@@ -176,7 +178,7 @@ def svg_text(figure: Figure, name: str) -> str:
     return re.sub(r' id="([^"]+)"', lambda found: found[0] if found[1] in used else "", text)
 
 
-def _rows_figure(
+def rows_figure(
     labels: list[str], lines_a_row: float, room_above: float = 0.75
 ) -> tuple[Figure, Axes]:
     """Make axes with one labelled row each, the first on top; rows grow with their labels."""
@@ -191,7 +193,7 @@ def _rows_figure(
     return figure, axes
 
 
-def _dot(axes: Axes, interval: Interval, y: float, form: int) -> None:
+def draw_dot(axes: Axes, interval: Interval, y: float, form: int) -> None:
     """Mean and interval; the first form a filled dot, the second a hollow diamond."""
     colour = COLOURS[form]
     bounds = [interval.lower, interval.upper]
@@ -202,13 +204,15 @@ def _dot(axes: Axes, interval: Interval, y: float, form: int) -> None:
     )  # fmt: skip
 
 
-def _label_forms(axes: Axes, data: DriverFigure, step: float) -> None:
+def label_forms(
+    axes: Axes, forms: Sequence[str], rows: Sequence[Sequence[Interval]], step: float
+) -> None:
     """Name the forms to the right of the row in which they lie furthest apart."""
-    apart = [abs(row.effects[0].mean - row.effects[1].mean) for row in data.rows]
+    apart = [abs(first.mean - second.mean) for first, second in rows]
     y = apart.index(max(apart))
     left, right = axes.get_xlim()
     axes.set_xlim(left, right + 0.25 * (right - left))
-    for form, (name, interval) in enumerate(zip(data.forms, data.rows[y].effects, strict=True)):
+    for form, (name, interval) in enumerate(zip(forms, rows[y], strict=True)):
         axes.annotate(
             name,
             (interval.upper, y + step * (2 * form - 1)),
@@ -219,3 +223,11 @@ def _label_forms(axes: Axes, data: DriverFigure, step: float) -> None:
             color=COLOURS[form],
             fontweight="bold",
         )
+
+
+def write_caption(figure: Figure, caption: str) -> None:
+    """Write what a figure shows under its axes, and make room for it."""
+    width, height = figure.get_size_inches()
+    text = fill(caption, int(_CAPTION_CHARACTERS * width / WIDTH))
+    figure.supxlabel(text, x=0.01, ha="left", fontsize=7.5, linespacing=1.3)
+    figure.set_size_inches(width, height + 0.15 * (text.count("\n") + 1))

@@ -20,10 +20,10 @@ from bayes_coprod.survey.entries import Codebook, Item
 from bayes_coprod.survey.read import Survey, check_is_survey
 
 # one hue, darker is more: the same order in grey and to the colour-blind
-_SHADES = LinearSegmentedColormap.from_list(
+SHADES = LinearSegmentedColormap.from_list(
     "shades", [(0.0, "#f4f8fb"), (0.7, COLOURS[0]), (1.0, "#00263d")]
 )
-_WHITE_FROM = 0.5
+WHITE_FROM = 0.5
 """Shade from which white figures are easier to read than black ones."""
 _LABEL_CHARACTERS, _LABEL_LINES, _COUNTRY_CHARACTERS = 34, 2, 28
 _UPRIGHT = 6
@@ -187,9 +187,9 @@ def _draw_cell(
         )  # fmt: skip
         return
     axes.fill_between(
-        [c, c + 1], top, bottom, facecolor=_SHADES(shade), edgecolor="white", linewidth=1
+        [c, c + 1], top, bottom, facecolor=SHADES(shade), edgecolor="white", linewidth=1
     )
-    colour = "white" if shade > _WHITE_FROM else "#222222"
+    colour = "white" if shade > WHITE_FROM else "#222222"
     axes.text(s=_per_cent(share), fontsize=8, color=colour, **middle)
 
 
