@@ -7,6 +7,11 @@ from .diagnostics.influence import (
 )
 from .diagnostics.left_out import leave_one_country_out as leave_one_country_out
 from .diagnostics.predictive import check_predictive as check_predictive
+from .diagnostics.predictive_figures import (
+    plot_calibration as plot_calibration,
+    plot_pit as plot_pit,
+    plot_reliability as plot_reliability,
+)
 from .diagnostics.sampling import check_fit as check_fit
 from .diagnostics.sampling_figures import (
     plot_chains as plot_chains,

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 
 from bayes_coprod import names
 from bayes_coprod.diagnostics.driver_groups import driver_columns, driver_groups
-from bayes_coprod.diagnostics.replicate import mean_probabilities, observed_responses
+from bayes_coprod.diagnostics.replicate import observed_responses
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.model.design import country_ends
 from bayes_coprod.model.item_layout import response_layout
@@ -266,44 +265,3 @@ def _products(
     left = (out**2).sum(axis=0)
     # a product that the drivers themselves give leaves rounding only
     return out / np.where(left > 1e-6 * before, left, np.nan)
-
-
-def reliability(fit: Fit, kept: np.ndarray) -> Discrepancy:
-    r"""Miscalibration of each predicted probability, after pooling adjacent violators.
-
-    .. math:: T = \frac1n \sum_i (\hat c_i - p_i)^2
-
-    with :math:`\hat c` the isotonic regression of what happened on the predicted probability p, of
-    answering above a threshold.
-
-    References
-    ----------
-    .. [1] Dimitriadis, Gneiting & Jordan (2021), Stable reliability diagrams for probabilistic
-       classifiers, Proceedings of the National Academy of Sciences 118(8).
-    """
-    predicted = mean_probabilities(fit, kept)  # (citizen, threshold)
-    observed = observed_responses(fit)
-    if fit.spec.likelihood == "ordinal":
-        item = fit.codebook.item(outcome_labels(fit)[0])
-        above = [(0, j) for j in range(len(item.levels) - 1)]
-        cells = [f"{item.name}: {level} or more" for level in item.levels[1:]]
-    else:
-        cells = outcome_labels(fit)
-        above = [(o, 0) for o in range(len(cells))]
-    sorted_by = []
-    for t, (o, _) in enumerate(above):
-        rows = np.flatnonzero(~np.isnan(observed[:, o]))
-        p, group = np.unique(predicted[rows, t], return_inverse=True)
-        sorted_by.append((rows, p, group, np.bincount(group)))
-
-    def measure(y: np.ndarray) -> np.ndarray:
-        out = np.full(len(above), np.nan)
-        for t, (o, j) in enumerate(above):
-            rows, p, group, n = sorted_by[t]
-            if len(rows) >= FEWEST:
-                share = np.bincount(group, y[rows, o] > j) / n
-                calibrated = isotonic_regression(share, weights=n).x
-                out[t] = (n * (calibrated - p) ** 2).sum() / len(rows)
-        return out
-
-    return Discrepancy("reliability", tuple(cells), measure, np.zeros(len(cells)), two_sided=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import xarray as xr
 from arviz_stats.ecdf_utils import (
     compute_ecdf,
     get_pointwise_confidence_band,
@@ -12,12 +13,14 @@ from arviz_stats.ecdf_utils import (
 from bayes_coprod.diagnostics.compare import FEWEST_DRAWS
 from bayes_coprod.diagnostics.discrepancies import FEWEST, outcome_labels
 from bayes_coprod.diagnostics.replicate import probability_below, thinned
+from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.finding import Finding
 from bayes_coprod.inference.fit import Fit
 
 PIT_PROB = 0.99
 """Of the envelope, for all outcomes together."""
 _POINTS, _SIMULATIONS = 100, 1000
+_OUTCOME = "outcome"
 
 
 def check_pit(fit: Fit, draws: int, random_seed: int) -> Finding:
@@ -42,29 +45,21 @@ def check_pit(fit: Fit, draws: int, random_seed: int) -> Finding:
        applications in goodness-of-fit evaluation and multiple sample comparison, Statistics and
        Computing 32(2).
     """
-    parts = fit.parts
-    kept = [thinned(part, max(-(-draws // len(parts)), min(draws, FEWEST_DRAWS))) for part in parts]
+    kept = _kept(fit, draws)
     fewest = min(map(len, kept))
     if fewest < FEWEST_DRAWS:
         return _unknown(
             f"It takes {FEWEST_DRAWS} draws to tell; there are {fewest}.",
             "Sample more, or give more of them as draws.",
         )
-    below = np.mean(
-        [probability_below(part, own) for part, own in zip(parts, kept, strict=True)], axis=0
-    )
-    rng = np.random.default_rng([random_seed, 3])
-    labels = outcome_labels(fit)
-    prob = 1 - (1 - PIT_PROB) / len(labels)
-    ratios = {}
-    for o, label in enumerate(labels):
-        values = below[~np.isnan(below[:, o]), o]
-        if len(values) >= FEWEST:
-            ratios[label] = _beyond_envelope(values, prob, rng)
+    curves = _curves(fit, kept, random_seed)
+    away, lower, upper = (curves[name] for name in ("distance", "lower", "upper"))
+    beyond = (away / upper).where(away > 0, away / lower).max("probability")
+    ratios = {str(r[_OUTCOME].item()): float(r) for r in beyond if np.isfinite(r)}
     if not ratios:
         return _unknown(f"No outcome has {FEWEST} citizens.", "Look at the survey.")
     where = max(ratios, key=lambda label: ratios[label])
-    outside = [label for label in labels if ratios.get(label, 0.0) > 1]
+    outside = [label for label, ratio in ratios.items() if ratio > 1]
     return Finding(
         "PIT",
         "warn" if outside else "pass",
@@ -80,14 +75,72 @@ def check_pit(fit: Fit, draws: int, random_seed: int) -> Finding:
     )
 
 
+def pit_curves(fit: Fit, draws: int, random_seed: int) -> xr.Dataset:
+    """How far predictive probabilities are from uniform, and how far they may be.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of ``index``.
+    draws : int
+    random_seed : int
+        Of the simulated envelope.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``distance``, share of citizens with an index below whose quantile `probability` less that
+        probability, and ``lower`` and ``upper``, the envelope; dims (outcome, probability), NaN
+        of outcomes with fewer than 30 citizens.
+
+    Raises
+    ------
+    SpecError
+        If there are fewer than 100 draws.
+    """
+    kept = _kept(fit, draws)
+    if min(map(len, kept)) < FEWEST_DRAWS:
+        raise make_error(
+            SpecError,
+            "plot_pit",
+            f"it takes {FEWEST_DRAWS} draws to tell, and there are {min(map(len, kept))}",
+            remedy="Sample more, or give more of them as draws.",
+        )
+    return _curves(fit, kept, random_seed)
+
+
+def _kept(fit: Fit, draws: int) -> list[np.ndarray]:
+    """Draws of each part that are used."""
+    parts = fit.parts
+    each = max(-(-draws // len(parts)), min(draws, FEWEST_DRAWS))
+    return [thinned(part, each) for part in parts]
+
+
+def _curves(fit: Fit, kept: list[np.ndarray], random_seed: int) -> xr.Dataset:
+    below = np.mean(
+        [probability_below(part, own) for part, own in zip(fit.parts, kept, strict=True)], axis=0
+    )
+    rng = np.random.default_rng([random_seed, 3])
+    labels = outcome_labels(fit)
+    prob = 1 - (1 - PIT_PROB) / len(labels)
+    points = np.arange(1, _POINTS) / _POINTS
+    curves = np.full((3, len(labels), len(points)), np.nan)
+    for o in range(len(labels)):
+        values = below[~np.isnan(below[:, o]), o]
+        if len(values) >= FEWEST:
+            n = len(values)
+            pointwise = simulate_confidence_bands(n, 1, points, prob, _SIMULATIONS, rng)
+            bands = get_pointwise_confidence_band(pointwise, n, points)
+            curves[:, o] = [band - points for band in (compute_ecdf(values, points), *bands)]
+    dims = (_OUTCOME, "probability")
+    return xr.Dataset(
+        dict(
+            zip(("distance", "lower", "upper"), ((dims, values) for values in curves), strict=True)
+        ),
+        coords={_OUTCOME: labels, "probability": points},
+        attrs={"envelope_prob": PIT_PROB},
+    )
+
+
 def _unknown(message: str, remedy: str) -> Finding:
     return Finding("PIT", "unknown", "", None, 1.0, message, remedy)
-
-
-def _beyond_envelope(values: np.ndarray, prob: float, rng: np.random.Generator) -> float:
-    """Largest distance of the ECDF from uniform, over what ArviZ's envelope allows there."""
-    n, points = len(values), np.arange(1, _POINTS) / _POINTS
-    pointwise = simulate_confidence_bands(n, 1, points, prob, _SIMULATIONS, rng)
-    lower, upper = get_pointwise_confidence_band(pointwise, n, points)
-    away = compute_ecdf(values, points) - points
-    return float(np.max(np.where(away > 0, away / (upper - points), away / (lower - points))))

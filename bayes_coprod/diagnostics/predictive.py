@@ -11,11 +11,11 @@ from bayes_coprod.diagnostics.discrepancies import (
     category_shares,
     group_means,
     interactions,
-    reliability,
     score_correlations,
     score_shapes,
 )
 from bayes_coprod.diagnostics.pit import check_pit
+from bayes_coprod.diagnostics.reliability import reliability
 from bayes_coprod.finding import Finding, Findings, Status
 from bayes_coprod.inference.fit import Fit, check_is_fit
 

@@ -13,11 +13,11 @@ from bayes_coprod.diagnostics.compare import Comparison, compare, judge
 from bayes_coprod.diagnostics.discrepancies import (
     category_shares,
     interactions,
-    reliability,
     score_shapes,
 )
 from bayes_coprod.diagnostics.driver_groups import driver_groups
 from bayes_coprod.diagnostics.predictive import check_predictive
+from bayes_coprod.diagnostics.reliability import reliability
 from bayes_coprod.diagnostics.replicate import (
     mean_probabilities,
     observed_responses,
