@@ -10,6 +10,7 @@ from bayes_coprod.diagnostics.worst import in_worst_part
 from bayes_coprod.finding import Finding, Status
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.model.build import compile_citizen_log_likelihood
+from bayes_coprod.model.item_layout import item_layout
 from bayes_coprod.model.items import integrand_at, make_integral
 from bayes_coprod.model.quadrature import finer
 
@@ -58,11 +59,11 @@ def _check_quadrature(fit: Fit) -> Finding:
     if "lambda" in flat:
         hardest += [*flat["lambda"].argmax(axis=0)]
     own_rule = compile_citizen_log_likelihood(fit.spec, fit.design, posterior, fit.pilot)
-    reference = make_integral(fit.design, finer(nodes, 2))
+    reference, layout = make_integral(fit.design, finer(nodes, 2)), item_layout(fit.design)
     errors = []
     for i in {int(i) for i in hardest}:
         draw = {name: values[i] for name, values in flat.items()}
-        exact = reference.evaluate(*integrand_at(fit.design, draw, nodes))[0].sum()
+        exact = reference.evaluate(*integrand_at(layout, draw, nodes))[0].sum()
         errors.append(abs(float(own_rule(draw).sum() - exact)))
     error = float(np.max(errors))
     if not np.isfinite(error):

@@ -23,8 +23,9 @@ from bayes_coprod.model.build import compile_citizen_log_likelihood
 from bayes_coprod.model.design import country_ends
 from bayes_coprod.model.grid_op import expected_propensity
 from bayes_coprod.model.index import covariance
-from bayes_coprod.model.item_layout import response_layout
+from bayes_coprod.model.item_layout import ItemLayout, response_layout
 from bayes_coprod.model.items import integrand_at
+from bayes_coprod.model.modes import AT_ONCE
 from bayes_coprod.model.thresholds import discriminations, effects_and_thresholds
 
 type Draw = Mapping[str, np.ndarray]
@@ -90,10 +91,10 @@ def mean_probabilities(fit: Fit, kept: np.ndarray) -> np.ndarray:
     numpy.ndarray
         (citizen, threshold), of ``participation`` (citizen, outcome).
     """
-    country = fit.design["country_index"].values
+    country, layout = fit.design["country_index"].values, response_layout(fit.design)
     total: np.ndarray | float = 0.0
     for draw in _at(fit, kept):
-        effects, kappa = effects_and_thresholds(fit.design, draw)
+        effects, kappa = effects_and_thresholds(layout, draw)
         total = total + expit(_linear_predictor(fit, effects) - kappa[country])
     return np.asarray(total / len(kept))
 
@@ -120,11 +121,11 @@ def probability_below(fit: Fit, kept: np.ndarray) -> np.ndarray:
     """
     y, country = fit.design["y"].values, fit.design["country_index"].values
     log_likelihood = compile_citizen_log_likelihood(fit.spec, fit.design, fit.posterior, fit.pilot)
-    has = ~np.isnan(y)
+    has, layout = ~np.isnan(y), response_layout(fit.design)
     below = np.full(y.shape, -np.inf)
     total = np.full((len(y), 1), -np.inf)
     for draw in _at(fit, kept):
-        mu = _linear_predictor(fit, effects_and_thresholds(fit.design, draw)[0])
+        mu = _linear_predictor(fit, effects_and_thresholds(layout, draw)[0])
         sd = draw["residual_sd"]
         z = np.where(has, y - mu, 0.0) / (sd[country] if fit.spec.sigma_varies else sd)
         log_weight = -log_likelihood(draw)[:, None]
@@ -152,7 +153,7 @@ def _draw_answers(fit: Fit, kept: np.ndarray, rng: np.random.Generator) -> Itera
     country = design["country_index"].values
     first, n = layout.first_threshold, layout.n_categories
     for draw in _at(fit, kept):
-        theta, kappa, steep = _propensities(fit, draw, rng)
+        theta, kappa, steep = _propensities(fit, layout, draw, rng)
         out = np.empty((len(country), len(n)))
         for k, form in enumerate(layout.form):
             latent = steep[k] * theta[:, form] + rng.logistic(size=len(country))
@@ -163,14 +164,14 @@ def _draw_answers(fit: Fit, kept: np.ndarray, rng: np.random.Generator) -> Itera
 
 
 def _propensities(
-    fit: Fit, draw: Draw, rng: np.random.Generator
+    fit: Fit, layout: ItemLayout, draw: Draw, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Propensities (citizen, form), thresholds (country, threshold), discriminations (item,)."""
     if fit.spec.likelihood != "items":
-        effects, kappa = effects_and_thresholds(fit.design, draw)
-        return _linear_predictor(fit, effects), kappa, discriminations(fit.design, draw)
+        effects, kappa = effects_and_thresholds(layout, draw)
+        return _linear_predictor(fit, effects), kappa, discriminations(layout, draw)
     assert fit.pilot is not None and fit.pilot.nodes is not None
-    effects, kappa, steep, sigma, rho = integrand_at(fit.design, draw, fit.pilot.nodes)
+    effects, kappa, steep, sigma, rho = integrand_at(layout, draw, fit.pilot.nodes)
     mu = _linear_predictor(fit, effects)
     z = rng.normal(size=mu.shape)
     if z.shape[1] == 2:
@@ -180,11 +181,11 @@ def _propensities(
 
 def _draw_indices(fit: Fit, kept: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndarray]:
     """Indices in points, (citizen, outcome)."""
-    design = fit.design
+    design, layout = fit.design, response_layout(fit.design)
     country = design["country_index"].values
     mean, sd = design["outcome_mean"].values, design["outcome_sd"].values
     for draw, factor in zip(_at(fit, kept), _residual_factors(fit, kept), strict=True):
-        mu = _linear_predictor(fit, effects_and_thresholds(design, draw)[0])
+        mu = _linear_predictor(fit, effects_and_thresholds(layout, draw)[0])
         z = rng.normal(size=mu.shape)
         noise = (factor[country] @ z[:, :, None])[..., 0] if factor.ndim == 3 else z @ factor.T
         yield mean + sd * (mu + noise)
@@ -199,5 +200,5 @@ def _residual_factors(fit: Fit, kept: np.ndarray) -> np.ndarray:
 
     rho = at("rho") if "rho" in fit.posterior else None
     n_outcomes = fit.design["y"].shape[1]
-    # all draws at once: evaluating compiles
-    return np.linalg.cholesky(covariance(at("residual_sd"), rho, n_outcomes).eval())
+    # all draws at once
+    return np.linalg.cholesky(covariance(at("residual_sd"), rho, n_outcomes).eval(mode=AT_ONCE))

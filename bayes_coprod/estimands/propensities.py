@@ -10,6 +10,7 @@ from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.estimands.expected import posterior_draws
 from bayes_coprod.inference.fit import Fit, check_is_fit
 from bayes_coprod.inference.pooled import by_part
+from bayes_coprod.model.item_layout import item_layout
 from bayes_coprod.model.items import integrand_at, make_integral
 from bayes_coprod.model.quadrature import finer
 
@@ -72,14 +73,14 @@ def citizen_propensities(
     rng = np.random.default_rng([seed, 1])
     assert fit.pilot is not None and fit.pilot.nodes is not None
     nodes = fit.pilot.nodes if fit.pilot.nodes.is_grid else finer(fit.pilot.nodes, 1)
-    integral = make_integral(fit.design, nodes)
+    integral, layout = make_integral(fit.design, nodes), item_layout(fit.design)
     shape = fit.design.sizes[names.CITIZEN], fit.design.sizes[names.FORM]
     out = np.empty((n_chains, n_draws, *shape))
     positions = {c * n_all + i: (c, d) for c in range(n_chains) for d, i in enumerate(kept)}
     for i, draw in enumerate(posterior_draws(fit)):
         if i in positions:
             moved = integral.shifted(rng.uniform(0, nodes.spacing[0]))
-            out[positions[i]] = moved.draw(*integrand_at(fit.design, draw, nodes), rng)
+            out[positions[i]] = moved.draw(*integrand_at(layout, draw, nodes), rng)
     return xr.DataArray(
         out,
         dims=(names.CHAIN, names.DRAW, names.CITIZEN, names.FORM),

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pytensor.tensor as pt
@@ -82,7 +83,7 @@ class Nodes:
     n_nodes: tuple[int, ...]
     is_grid: bool = True
 
-    @property
+    @cached_property
     def least_sd(self) -> np.ndarray:
         """SDs of deviations that the nodes just resolve, (form,): the sum errs by 1e-4."""
         return self.spacing.max(axis=0) / np.sqrt(2)
