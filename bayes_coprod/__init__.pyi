@@ -1,6 +1,7 @@
 # The public names and their homes: lazy_loader reads this file, and type checkers do.
 from .diagnostics.comparison import compare_models as compare_models
 from .diagnostics.countries import check_countries as check_countries
+from .diagnostics.fit import check_fit as check_fit
 from .diagnostics.influence import (
     check_influence as check_influence,
     citizen_loo as citizen_loo,
@@ -12,7 +13,12 @@ from .diagnostics.predictive_figures import (
     plot_pit as plot_pit,
     plot_reliability as plot_reliability,
 )
-from .diagnostics.sampling import check_fit as check_fit
+from .diagnostics.prior import (
+    check_prior as check_prior,
+    check_sensitivity as check_sensitivity,
+    draw_prior as draw_prior,
+    prior_sensitivity as prior_sensitivity,
+)
 from .diagnostics.sampling_figures import (
     plot_chains as plot_chains,
     plot_energy as plot_energy,
@@ -64,6 +70,10 @@ from .model.spec import (
     list_models as list_models,
     load_model as load_model,
 )
+from .report.country_figures import (
+    plot_contrasts as plot_contrasts,
+    plot_ranks as plot_ranks,
+)
 from .report.figures import (
     plot_drivers as plot_drivers,
     plot_gulf as plot_gulf,
@@ -71,6 +81,11 @@ from .report.figures import (
 from .report.item_figures import (
     plot_categories as plot_categories,
     plot_shifts as plot_shifts,
+)
+from .report.pooling_figures import plot_pooling as plot_pooling
+from .report.scenario_figures import (
+    plot_closing as plot_closing,
+    plot_scenario as plot_scenario,
 )
 from .report.survey_figures import (
     plot_coverage as plot_coverage,

@@ -139,13 +139,17 @@ def check(
     ] = None,
     strict: StrictOption = False,
     encoding: EncodingOption = None,
+    level: Annotated[str, typer.Option(help="Of a fit: quick, or full.")] = "quick",
+    refits: Annotated[
+        bool, typer.Option("--refits", help="Of a full check: leave out countries one by one.")
+    ] = False,
 ) -> None:
-    """Check a survey's coverage, or a fit's draws."""
+    """Check a survey's coverage, or whether a fit may be believed."""
     if path.suffix == ".nc":
-        from bayes_coprod.diagnostics.sampling import check_fit
+        from bayes_coprod.diagnostics.fit import check_fit
         from bayes_coprod.inference.fit import load_fit
 
-        findings = check_fit(load_fit(path))
+        findings = check_fit(load_fit(path), level, refits=refits)  # type: ignore[arg-type]
     else:
         from bayes_coprod.survey.coverage import check_survey
         from bayes_coprod.survey.read import read_survey
@@ -175,7 +179,7 @@ def fit(
     impute: ImputeOption = None,
 ) -> None:
     """Fit a model and keep the fit in a file."""
-    from bayes_coprod.diagnostics.sampling import check_fit
+    from bayes_coprod.diagnostics.fit import check_fit
     from bayes_coprod.inference.fit import save_fit
     from bayes_coprod.inference.sample import fit_model
     from bayes_coprod.model.design import check_names
@@ -202,7 +206,7 @@ def report(
     strict: StrictOption = False,
 ) -> None:
     """Write the report on a fit."""
-    from bayes_coprod.diagnostics.sampling import check_fit
+    from bayes_coprod.diagnostics.fit import check_fit
     from bayes_coprod.inference.fit import load_fit
     from bayes_coprod.report.write import write_report
 
@@ -230,7 +234,7 @@ def _run(
     item: str | None = None,
     **sampler: int | None,
 ) -> None:
-    from bayes_coprod.diagnostics.sampling import check_fit
+    from bayes_coprod.diagnostics.fit import check_fit
     from bayes_coprod.finding import Findings
     from bayes_coprod.inference.fit import save_fit
     from bayes_coprod.inference.sample import fit_model

@@ -16,7 +16,7 @@ import pytest
 import tomlkit
 
 from bayes_coprod.cli import main
-from bayes_coprod.diagnostics.sampling import check_fit
+from bayes_coprod.diagnostics.fit import check_fit
 from bayes_coprod.inference.fit import load_fit
 from bayes_coprod.model.spec import list_models
 from bayes_coprod.survey.coverage import check_survey

@@ -7,7 +7,7 @@ import xarray as xr
 from scipy.stats import norm
 
 from bayes_coprod import names
-from bayes_coprod.diagnostics.left_out import CONCLUSION
+from bayes_coprod.diagnostics.conclusions import CONCLUSION
 from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.finding import Finding, Findings, Status
 
@@ -52,15 +52,9 @@ def check_countries(left_out: xr.Dataset) -> Findings:
     .. [1] Hausman (1978), Specification tests in econometrics, Econometrica 46(6), 1251-1271: the
        variance of a difference from the efficient estimate is the difference of the variances.
     """
-    if not isinstance(left_out, xr.Dataset) or not {"shift", "predicted"} <= set(left_out):
-        raise make_error(
-            SpecError,
-            "check_countries",
-            f"takes what leave_one_country_out returned, and this is a {type(left_out).__name__}",
-            remedy="check_countries(leave_one_country_out(fit)).",
-        )
+    check_left_out(left_out, "check_countries")
     reasons = left_out["reason"]
-    done = left_out.isel({names.COUNTRY: np.flatnonzero(reasons.values == "")})
+    done = left_out_countries(left_out)
     missing = [
         Finding(
             "left-out country",
@@ -74,20 +68,48 @@ def check_countries(left_out: xr.Dataset) -> Findings:
         for reason in reasons
         if reason.item()
     ]
-    kinds = np.array([str(label).split(":")[0] for label in done[CONCLUSION].values])
+    kinds = _kinds(done)
     moved = [
         f for kind in dict.fromkeys(kinds) for f in _check_kind(done, kinds == kind, str(kind))
     ]
     return Findings([*missing, *moved, *_check_levels(done)])
 
 
+def check_left_out(left_out: object, place: str) -> None:
+    """Refuse what is not from :func:`leave_one_country_out`."""
+    if not isinstance(left_out, xr.Dataset) or not {"shift", "predicted"} <= set(left_out):
+        raise make_error(
+            SpecError,
+            place,
+            f"takes what leave_one_country_out returned, and this is a {type(left_out).__name__}",
+            remedy=f"{place}(leave_one_country_out(fit)).",
+        )
+
+
+def left_out_countries(left_out: xr.Dataset) -> xr.Dataset:
+    """Countries that could be left out."""
+    return left_out.isel({names.COUNTRY: np.flatnonzero(left_out["reason"].values == "")})
+
+
+def shift_limits(left_out: xr.Dataset) -> np.ndarray:
+    """Shift of each conclusion that the loss of one country's data explains, (conclusion,)."""
+    kinds, n_countries = _kinds(left_out), left_out.sizes[names.COUNTRY]
+    n_alike = np.array([max((kinds == kind).sum() * n_countries, 1) for kind in kinds])
+    # of the loss of data alone: sd = 1 / sqrt(C - 1)
+    sd = 1 / np.sqrt(left_out.attrs["n_countries"] - 1)
+    return np.asarray(norm.isf(SHIFT_ALARM / 2 / n_alike) * sd)
+
+
+def _kinds(left_out: xr.Dataset) -> np.ndarray:
+    """Kind of each conclusion, (conclusion,): level, gap or effect."""
+    return np.array([str(label).split(":")[0] for label in left_out[CONCLUSION].values])
+
+
 def _check_kind(left_out: xr.Dataset, which: np.ndarray, kind: str) -> list[Finding]:
     """Conclusions of one kind that move by more than the limit; else the one that moves most."""
     own = left_out.isel({CONCLUSION: which})
     size = abs(own["shift"])
-    # of the loss of data alone: sd = 1 / sqrt(C - 1)
-    quantile = norm.isf(SHIFT_ALARM / 2 / max(size.size, 1))
-    limit = float(quantile / np.sqrt(left_out.attrs["n_countries"] - 1))
+    limit = float(shift_limits(own)[0])
     check = "one country's weight"
     if not size.size or size.isnull().any():
         return [Finding(check, "unknown", kind, None, limit, "It could not be measured.")]

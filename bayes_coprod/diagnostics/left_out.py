@@ -11,9 +11,9 @@ import xarray as xr
 from scipy.special import logsumexp
 
 from bayes_coprod import names
+from bayes_coprod.diagnostics.conclusions import conclusions
 from bayes_coprod.errors import SpecError, SurveyError, make_error
-from bayes_coprod.estimands.countries import country_levels, country_mean, gap, has_gap
-from bayes_coprod.estimands.drivers import driver_effects
+from bayes_coprod.estimands.countries import country_levels
 from bayes_coprod.inference.fit import Fit, check_is_fit
 from bayes_coprod.inference.pointwise import add_log_likelihood, stream_log_likelihood, take_nodes
 from bayes_coprod.inference.pooled import join_chains
@@ -23,7 +23,6 @@ from bayes_coprod.model.quadrature import Nodes
 from bayes_coprod.model.spec import override_sampler
 from bayes_coprod.model.subset import only_country, what_is_missing, without_country
 
-CONCLUSION = "conclusion"
 FEWEST_COUNTRIES = 3
 _WIDER = 2
 """Windows of citizens' nodes against those of the fit that knew their country."""
@@ -208,57 +207,6 @@ def _joined(fit: Fit, parts: Sequence[xr.Dataset]) -> xr.Dataset:
         draws[0] if len(parts) == 1 else join_chains(draws, fit.design[names.IMPUTATION].values)
     )
     return joined.assign(log_density=total)
-
-
-def conclusions(fit: Fit) -> xr.DataArray:
-    """What is quoted of all countries together.
-
-    Parameters
-    ----------
-    fit : Fit
-
-    Returns
-    -------
-    xarray.DataArray
-        dims (chain, draw, conclusion): mean levels by form or outcome, the mean gap, and pooled
-        driver effects, on the model's own scale; coords ``conclusion`` and ``units``.
-    """
-    levels = country_levels(fit)
-    quantities = [("level", country_mean(levels))]
-    if has_gap(fit):
-        quantities.append(("gap", country_mean(gap(fit, of=levels))))
-    if fit.design.sizes[names.COEFFICIENT]:
-        effects = driver_effects(fit)["pooled"]
-        quantities.append(("effect", effects))
-    return xr.concat(
-        [_flat(kind, values) for kind, values in quantities],
-        dim=CONCLUSION,
-        coords="minimal",
-        compat="equals",
-        join="exact",
-    ).rename("conclusions")
-
-
-def _flat(kind: str, values: xr.DataArray) -> xr.DataArray:
-    """One column for each quantity, (chain, draw, conclusion), named by its labels."""
-    others = [dim for dim in values.dims if dim not in (names.CHAIN, names.DRAW)]
-    stacked = values.transpose(names.CHAIN, names.DRAW, *others)
-    labels = [
-        ", ".join(str(values[dim].values[i]) for dim, i in zip(others, at, strict=True))
-        for at in np.ndindex(*(values.sizes[dim] for dim in others))
-    ]
-    shape = (values.sizes[names.CHAIN], values.sizes[names.DRAW], len(labels))
-    coords = {name: values[name] for name in (names.CHAIN, names.DRAW)}
-    named = [f"mean {kind}" if kind != "effect" else kind for _ in labels]
-    return xr.DataArray(
-        stacked.values.reshape(shape),
-        dims=(names.CHAIN, names.DRAW, CONCLUSION),
-        coords={
-            **coords,
-            CONCLUSION: [": ".join(filter(None, pair)) for pair in zip(named, labels, strict=True)],
-            "units": (CONCLUSION, len(labels) * [values.attrs["units"]]),
-        },
-    )
 
 
 def _assembled(

@@ -9,11 +9,10 @@ import numpy as np
 import xarray as xr
 
 from bayes_coprod import names
-from bayes_coprod.diagnostics.imputation import check_imputation
-from bayes_coprod.diagnostics.items import check_items, check_pilot, check_shifts
 from bayes_coprod.diagnostics.worst import extreme, in_worst_part
-from bayes_coprod.finding import Finding, Findings, Status
-from bayes_coprod.inference.fit import Fit, check_is_fit
+from bayes_coprod.finding import Finding, Status
+from bayes_coprod.inference.fit import Fit
+from bayes_coprod.wording import listed
 
 R_HAT_PASS, R_HAT_FAIL = 1.01, 1.05
 ESS_PASS, ESS_FAIL = 100, 50
@@ -21,54 +20,37 @@ ESS_PASS, ESS_FAIL = 100, 50
 DIVERGENT_FAIL = 0.001
 E_BFMI_PASS, E_BFMI_FAIL = 0.3, 0.2
 LEAST_CHAINS = 4
+CLUSTERED = 4.0
+"""Standard errors between divergent draws and all, beyond which they lie together."""
+_NAMED = 3
 _ROUNDING = 1e-12
 
 
-def check_fit(fit: Fit) -> Findings:
-    """Check whether a fit's draws may be believed.
+def check_sampling(fit: Fit) -> list[Finding]:
+    """Check the chains: R-hat, effective sample sizes, divergences, energy.
 
     Parameters
     ----------
     fit : Fit
+        Of several completed data sets the worst is named, but for divergences, which are counted
+        over all.
 
     Returns
     -------
-    Findings
-        Rank-normalised split R-hat, bulk and tail effective sample size of the worst quantity,
-        divergences, and E-BFMI of the worst chain. R-hat is ``unknown`` with fewer than four
-        chains. Of ``items`` besides the integral over citizens, the pilot, shifts of an item's
-        thresholds in a country that stand in the way of comparing, and forms with one item; of
-        ``ordinal`` shifts of single thresholds, and a pilot that failed. Of
-        several completed data sets all this is judged within each, and the worst is named, but for
-        divergences, which are counted over all; the spread between them has a finding of its own.
-
-    References
-    ----------
-    .. [1] Vehtari, Gelman, Simpson, Carpenter & Bürkner (2021), Rank-normalization, folding, and
-       localization: An improved R-hat, Bayesian Analysis 16(2), 667-718.
+    list of Finding
     """
-    check_is_fit(fit, "check_fit")
-    pilot = fit.parts[0].pilot
-    of_model = check_shifts(fit) if "threshold_shift" in fit.posterior else []
-    if pilot is not None and pilot.nodes is not None:
-        of_model = check_items(fit)
-    elif any(part.pilot is not None and part.pilot.problem for part in fit.parts):
-        of_model = [in_worst_part(fit, check_pilot), *of_model]
-    return Findings(
-        [
-            in_worst_part(fit, lambda part: _check_r_hat(part.posterior)),
-            in_worst_part(fit, lambda part: _check_ess(part.posterior, "bulk"), largest=False),
-            in_worst_part(fit, lambda part: _check_ess(part.posterior, "tail"), largest=False),
-            _check_divergences([_stats(part) for part in fit.parts]),
-            in_worst_part(fit, lambda part: _check_energy(_stats(part)), largest=False),
-            *check_imputation(fit),
-            *of_model,
-        ]
-    )
+    return [
+        in_worst_part(fit, lambda part: _check_r_hat(part.posterior)),
+        in_worst_part(fit, lambda part: _check_ess(part.posterior, "bulk"), largest=False),
+        in_worst_part(fit, lambda part: _check_ess(part.posterior, "tail"), largest=False),
+        _check_divergences(fit.parts),
+        in_worst_part(fit, _check_energy, largest=False),
+    ]
 
 
-def _stats(fit: Fit) -> xr.Dataset:
-    return fit.tree["sample_stats"].to_dataset()
+def _has(fit: Fit, statistic: str) -> bool:
+    """Whether the sampler's statistics are there: of a fit from elsewhere they may not be."""
+    return "sample_stats" in fit.tree.children and statistic in fit.tree["sample_stats"].data_vars
 
 
 _MORE_DRAWS = "Sample more draws; if that does not help, the data say too little for this model."
@@ -126,25 +108,55 @@ def _check_ess(posterior: xr.Dataset, method: str) -> Finding:
     )
 
 
-def _check_divergences(parts: Sequence[xr.Dataset]) -> Finding:
-    """Count over all data sets; those with divergences are named where there are several."""
-    counts = [int(stats["diverging"].sum()) for stats in parts]
-    count, n_draws = sum(counts), sum(stats["diverging"].size for stats in parts)
-    where = [f"data set {k}" for k, n in enumerate(counts, start=1) if n and len(parts) > 1]
+def _check_divergences(parts: Sequence[Fit]) -> Finding:
+    """Count over all data sets, and say where they cluster."""
+    if not all(_has(part, "diverging") for part in parts):
+        return _not_kept("divergences", 0.0)
+    diverging = [part.tree["sample_stats"].to_dataset()["diverging"].values for part in parts]
+    counts = [int(of_part.sum()) for of_part in diverging]
+    count, n_draws = sum(counts), sum(of_part.size for of_part in diverging)
+    sets = [f"data set {k}" for k, n in enumerate(counts, start=1) if n and len(parts) > 1]
+    places = _clusters(parts, diverging) if count else []
     return Finding(
         "divergences",
         _status(count / n_draws, 0.0, DIVERGENT_FAIL),
-        ", ".join(where),
+        ", ".join(sets),
         float(count),
         0.0,
-        f"{count:,} of {n_draws:,} draws diverged.",
+        f"{count:,} of {n_draws:,} draws diverged"
+        + (f", mostly at {listed(places)}." if places else "."),
         ""
         if count == 0
         else "Look for a scale or a country that the data leave open; drop drivers or pool more.",
     )
 
 
-def _check_energy(stats: xr.Dataset) -> Finding:
+def _clusters(parts: Sequence[Fit], diverging: Sequence[np.ndarray]) -> list[str]:
+    """Name the parameters that are far from their mean where draws diverge, farthest first."""
+    rows = np.concatenate([of_part.ravel() for of_part in diverging])
+    found = []
+    for name, values in parts[0].posterior.data_vars.items():
+        flat = np.concatenate(
+            [
+                part.posterior[name].values.reshape(of_part.size, -1)
+                for part, of_part in zip(parts, diverging, strict=True)
+            ]
+        )
+        with np.errstate(invalid="ignore", divide="ignore"):  # of what is constant
+            away = (flat[rows].mean(0) - flat.mean(0)) / flat.std(0)
+        z = away * np.sqrt(rows.sum())
+        for i in np.flatnonzero(np.isfinite(z) & (abs(z) > CLUSTERED) & (abs(away) > 1)):
+            at = np.unravel_index(i, values.shape[2:])
+            labels = [str(values[d].values[j]) for d, j in zip(values.dims[2:], at, strict=True)]
+            label = f"{name}[{', '.join(labels)}]" if labels else str(name)
+            found.append((abs(away[i]), f"{'large' if away[i] > 0 else 'small'} {label}"))
+    return [label for _, label in sorted(found, reverse=True)[:_NAMED]]
+
+
+def _check_energy(fit: Fit) -> Finding:
+    if not _has(fit, "energy"):
+        return _not_kept("E-BFMI", E_BFMI_PASS)
+    stats = fit.tree["sample_stats"].to_dataset()
     per_chain = np.atleast_1d(np.asarray(azs.bfmi(stats)["energy"].values, dtype=float))
     value = float(per_chain.min())
     status = _status(-value, -E_BFMI_PASS, -E_BFMI_FAIL)
@@ -159,6 +171,18 @@ def _check_energy(stats: xr.Dataset) -> Finding:
         f"The smallest is {value:.2f}; the sampler "
         + ("moves freely." if status == "pass" else "crosses the posterior slowly."),
         "" if status == "pass" else _MORE_DRAWS,
+    )
+
+
+def _not_kept(check: str, limit: float) -> Finding:
+    return Finding(
+        check,
+        "unknown",
+        "",
+        None,
+        limit,
+        "The fit does not hold the sampler's statistics.",
+        "Fit with fit_model, which keeps them.",
     )
 
 

@@ -93,6 +93,11 @@ def quantile(prior: Prior, probability: np.ndarray | float, n_outcomes: int = 2)
     return np.asarray(_frozen(prior, n_outcomes).ppf(probability))
 
 
+def cumulative(prior: Prior, value: np.ndarray) -> np.ndarray:
+    """Prior probability of being below each number; not of an ``lkj``."""
+    return np.asarray(_frozen(prior, 2).cdf(value))
+
+
 def log_density_of(prior: Prior, value: np.ndarray) -> np.ndarray:
     """Log density at numbers.
 

@@ -8,7 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from bayes_coprod import names
-from bayes_coprod.diagnostics.sampling import check_fit
+from bayes_coprod.diagnostics.fit import check_fit
 from bayes_coprod.estimands.countries import (
     both_forms,
     country_contrasts,

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from bayes_coprod.diagnostics.fit import check_fit
 from bayes_coprod.diagnostics.imputation import check_imputation, missing_information
-from bayes_coprod.diagnostics.sampling import check_fit
 from bayes_coprod.diagnostics.worst import in_worst_part
 from bayes_coprod.finding import Finding
 from bayes_coprod.inference.fit import Fit

@@ -6,8 +6,9 @@ import pytest
 import xarray as xr
 
 from bayes_coprod.diagnostics import left_out
+from bayes_coprod.diagnostics.conclusions import conclusions
 from bayes_coprod.diagnostics.countries import check_countries
-from bayes_coprod.diagnostics.left_out import conclusions, leave_one_country_out
+from bayes_coprod.diagnostics.left_out import leave_one_country_out
 from bayes_coprod.errors import SpecError, SurveyError, WorkerError
 from bayes_coprod.estimands.countries import country_levels
 from bayes_coprod.inference.pointwise import add_log_likelihood, take_nodes

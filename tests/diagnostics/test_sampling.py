@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayes_coprod.diagnostics.sampling import check_fit
+from bayes_coprod.diagnostics.sampling import check_sampling
 from bayes_coprod.inference.fit import Fit
 
 CHAINS, DRAWS = 4, 1000
@@ -45,7 +45,7 @@ def good(rng):
 
 
 def check(groups):
-    found = check_fit(Fit(None, None, None, xr.DataTree.from_dict(groups)))
+    found = check_sampling(Fit(None, None, None, xr.DataTree.from_dict(groups)))
     assert [f.check for f in found] == ["R-hat", BULK, TAIL, "divergences", "E-BFMI"]
     return {f.check: f for f in found}
 
@@ -157,7 +157,22 @@ def test_the_worst_of_all_quantities_is_named(good, rng):
     assert check(spoil(good, mild))["R-hat"].where == "mean"
 
 
-def test_a_real_fit_is_believed(fit):
-    found = check_fit(fit)
-    assert found.status in ("pass", "warn")  # some R-hat of hundreds exceeds 1.01 by chance
-    assert {f.status for f in found if f.check != "R-hat"} == {"pass"}
+def test_divergences_that_lie_together_are_located(good, rng):
+    """Twenty divergent draws where one quantity is small; those of the others are as all are."""
+    draws = rng.normal(size=(CHAINS, DRAWS))
+    draws[0, :20] = rng.normal(-3, 0.1, 20)
+    spoil(good, draws)["sample_stats"]["diverging"][0, :20] = True
+    assert "mostly at small b[Belgium, alone]." in check(good)["divergences"].message
+
+
+def test_divergences_all_over_the_place_are_not_located(good, rng):
+    good["sample_stats"]["diverging"][:] = rng.random((CHAINS, DRAWS)) < 0.01
+    assert "mostly" not in check(good)["divergences"].message
+
+
+def test_a_fit_without_the_samplers_statistics_is_unknown_in_them(good):
+    del good["sample_stats"]
+    found = check(good)
+    for name in ("divergences", "E-BFMI"):
+        assert (found[name].status, found[name].value) == ("unknown", None)
+    assert found["R-hat"].status == "pass"

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayes_coprod.diagnostics.sampling import check_fit
+from bayes_coprod.diagnostics.fit import check_fit
 from bayes_coprod.estimands.countries import country_levels
 from bayes_coprod.inference.sample import fit_model
 from bayes_coprod.report.write import write_report

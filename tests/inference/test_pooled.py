@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayes_coprod.diagnostics.sampling import check_fit
+from bayes_coprod.diagnostics.fit import check_fit
 from bayes_coprod.errors import FitFileError, SurveyError
 from bayes_coprod.estimands.countries import country_levels, gap
 from bayes_coprod.estimands.curves import category_curves

@@ -1,0 +1,132 @@
+"""May this fit be believed, and what follows from its choices? All checks in one call."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from typing import Literal, get_args
+
+from bayes_coprod.diagnostics.countries import check_countries
+from bayes_coprod.diagnostics.imputation import check_imputation
+from bayes_coprod.diagnostics.influence import FEWEST_DRAWS, check_influence, citizen_loo
+from bayes_coprod.diagnostics.information import check_dominance, check_overlap
+from bayes_coprod.diagnostics.items import check_items, check_pilot, check_shifts
+from bayes_coprod.diagnostics.left_out import FEWEST_COUNTRIES, leave_one_country_out
+from bayes_coprod.diagnostics.predictive import check_predictive
+from bayes_coprod.diagnostics.prior import check_sensitivity, prior_sensitivity
+from bayes_coprod.diagnostics.sampling import check_sampling
+from bayes_coprod.diagnostics.worst import in_worst_part
+from bayes_coprod.errors import SpecError, make_error
+from bayes_coprod.finding import Finding, Findings
+from bayes_coprod.inference.fit import Fit, check_is_fit
+
+type Level = Literal["quick", "full"]
+
+
+def check_fit(
+    fit: Fit,
+    level: Level = "quick",
+    *,
+    refits: bool = False,
+    executor: Executor | None = None,
+    progressbar: bool = True,
+) -> Findings:
+    """Check whether a fit may be believed, and what its answers rest on.
+
+    Parameters
+    ----------
+    fit : Fit
+    level : {"quick", "full"}
+        ``"quick"``: the sampler's work, the integral over citizens, comparability, and how much
+        the data can say. ``"full"``: besides, whether the model predicts the answers
+        (:func:`check_predictive`), whether single citizens move it (:func:`check_influence`), and
+        how far priors shape what is quoted (:func:`prior_sensitivity`).
+    refits : bool
+        Of the full check: fit again without each country (:func:`leave_one_country_out`), and
+        without citizens whom importance weights cannot follow.
+    executor : concurrent.futures.Executor, optional
+        Where the refits run; one after another in this process otherwise.
+    progressbar : bool
+        Of the refits.
+
+    Returns
+    -------
+    Findings
+        What could not be measured is ``unknown``; R-hat is, with fewer than four chains. Of several
+        completed data sets each check is made within each, and the worst is named; divergences are
+        counted over all, and the spread between data sets has a finding of its own.
+
+    Raises
+    ------
+    SpecError
+        If the level is unknown, or refits are asked of a quick check.
+
+    References
+    ----------
+    .. [1] Vehtari, Gelman, Simpson, Carpenter & Bürkner (2021), Rank-normalization, folding, and
+       localization: An improved R-hat, Bayesian Analysis 16(2), 667-718.
+    """
+    check_is_fit(fit, "check_fit")
+    if level not in get_args(Level.__value__):
+        raise make_error(
+            SpecError,
+            "check_fit",
+            f"unknown level {level!r}",
+            value=level,
+            available=get_args(Level.__value__),
+        )
+    if refits and level == "quick":
+        raise make_error(
+            SpecError, "check_fit", "a quick check makes no refits", remedy='Ask for level="full".'
+        )
+    quick = _quick(fit)
+    if level == "quick":
+        return Findings(quick)
+    predictive = check_predictive(fit)
+    influence = _influence(fit, refits, executor, progressbar)
+    sensitivity = check_sensitivity(prior_sensitivity(fit))
+    countries = _countries(fit, executor, progressbar) if refits else Findings()
+    return Findings([*quick, *predictive, *influence, *sensitivity, *countries])
+
+
+def _quick(fit: Fit) -> list[Finding]:
+    """What takes seconds."""
+    pilot = fit.parts[0].pilot
+    of_model = check_shifts(fit) if "threshold_shift" in fit.posterior else []
+    if pilot is not None and pilot.nodes is not None:
+        of_model = check_items(fit)
+    elif any(part.pilot is not None and part.pilot.problem for part in fit.parts):
+        of_model = [in_worst_part(fit, check_pilot), *of_model]
+    return [
+        *check_sampling(fit),
+        *check_imputation(fit),
+        *of_model,
+        *check_overlap(fit),
+        *check_dominance(fit),
+    ]
+
+
+def _influence(fit: Fit, refits: bool, executor: Executor | None, progressbar: bool) -> Findings:
+    """Leave citizens out, those whom weights cannot follow by fitting again where that is asked."""
+    n_draws = fit.posterior["b"].sizes["chain"] * fit.posterior.sizes["draw"]
+    if not refits or n_draws < FEWEST_DRAWS:
+        return check_influence(fit)
+    return check_influence(fit, of=citizen_loo(fit, executor=executor, progressbar=progressbar))
+
+
+def _countries(fit: Fit, executor: Executor | None, progressbar: bool) -> Findings:
+    """Leave countries out."""
+    if len(fit.countries) < FEWEST_COUNTRIES:
+        return Findings(
+            [
+                Finding(
+                    "one country's weight",
+                    "unknown",
+                    "",
+                    None,
+                    None,
+                    f"It takes {FEWEST_COUNTRIES} countries to leave one out; there are "
+                    f"{len(fit.countries)}.",
+                )
+            ]
+        )
+    return check_countries(leave_one_country_out(fit, executor=executor, progressbar=progressbar))

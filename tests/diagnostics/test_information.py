@@ -1,0 +1,99 @@
+"""How much the data can say."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from bayes_coprod.diagnostics.information import check_dominance, check_overlap, overlap
+from bayes_coprod.inference.fit import Fit
+from bayes_coprod.model.design import make_design
+
+
+def test_a_prior_overlaps_with_itself_and_not_with_what_is_far_off():
+    assert overlap((np.arange(10_000) + 0.5) / 10_000) == pytest.approx(1)
+    assert overlap(np.full(1000, 0.999)) == pytest.approx(1 / 20)
+
+
+def test_overlap_of_two_half_normals():
+    """Half-normals with SDs 1 and 1/2 cross once; their shared mass is known."""
+    prior, posterior = stats.halfnorm(scale=1), stats.halfnorm(scale=0.5)
+    cross = np.sqrt(2 * np.log(2) / 3)
+    shared = prior.cdf(cross) + posterior.sf(cross)
+    draws = posterior.ppf((np.arange(100_000) + 0.5) / 100_000)
+    assert overlap(prior.cdf(draws)) == pytest.approx(shared, abs=0.01)
+
+
+def with_tau(fit, draw):
+    """A fit whose SDs between countries are what `draw` says."""
+    posterior = fit.posterior.copy()
+    for name in ("tau", "tau_intercept"):
+        posterior[name] = posterior[name].copy(data=draw(name, posterior[name].shape))
+    tree = fit.tree.copy()
+    tree["posterior"] = posterior
+    return Fit(fit.spec, fit.codebook, fit.design, tree)
+
+
+SCALE = {"tau": 0.3, "tau_intercept": 0.5}
+
+
+def test_scales_that_are_the_priors_are_named(fit, rng):
+    same = with_tau(fit, lambda name, shape: abs(rng.normal(0, SCALE[name], shape)))
+    (found,) = check_overlap(same)
+    assert (found.status, found.limit) == ("warn", 0.8)
+    assert found.value > 0.9
+    assert "tau_intercept[individual]" in found.where or "more" in found.where
+    assert "5 countries" in found.message
+
+
+def test_scales_that_were_learnt_pass(fit, rng):
+    learnt = with_tau(fit, lambda name, shape: SCALE[name] * rng.normal(1, 0.1, shape))
+    (found,) = check_overlap(learnt)
+    assert (found.status, found.where, found.remedy) == ("pass", "", "")
+
+
+def test_a_model_without_scales_between_countries_has_no_such_finding(random_fit, strict):
+    assert check_overlap(random_fit(strict, pooling="complete", draws=200)) == []
+
+
+def test_a_country_with_most_citizens_is_named(random_fit, small_frame, small_book):
+    from bayes_coprod.survey.read import read_survey
+
+    many = small_frame[small_frame["country"] != "Cyprus"]
+    cyprus = small_frame[small_frame["country"] == "Cyprus"]
+    import pandas as pd
+
+    frame = pd.concat([many, *5 * [cyprus]], ignore_index=True)
+    frame["id"] = [f"c{i}" for i in range(len(frame))]
+    fit = random_fit(read_survey(frame, small_book))
+    (found,) = check_dominance(fit)
+    assert (found.check, found.status, found.where) == ("largest country", "warn", "Cyprus")
+    counts = np.bincount(fit.design["country_index"].values)
+    assert found.value == pytest.approx(counts[2] / counts.sum())
+
+
+def items_fit_of(survey, items_spec):
+    spec = items_spec(drivers="none")
+    return Fit(spec, survey.codebook, make_design(survey, spec), None)
+
+
+def test_an_item_that_makes_up_the_scores_is_named(small_frame, small_book, items_spec):
+    """Lock and report say next to nothing; watch is all the difference there is."""
+    from bayes_coprod.survey.read import read_survey
+
+    n = len(small_frame)
+    small_frame["watch"] = np.arange(n) % 2 * 3
+    small_frame["lock"] = np.where(np.arange(n) < 3, 1, 0)
+    small_frame["report"] = np.where(np.arange(n) >= n - 3, 1, 0)
+    fit = items_fit_of(read_survey(small_frame, small_book), items_spec)
+    found = {f.check: f for f in check_dominance(fit)}["largest item"]
+    assert (found.status, found.where) == ("warn", "watch")
+    scores = small_frame[["lock", "watch", "report"]] / [2, 3, 1]
+    total = scores.sum(axis=1)
+    share = np.cov(scores["watch"], total, ddof=0)[0, 1] / total.var(ddof=0)
+    assert found.value == pytest.approx(share)
+
+
+def test_items_that_share_the_scores_pass(small, items_spec):
+    found = {f.check: f for f in check_dominance(items_fit_of(small, items_spec))}
+    assert found["largest item"].status == "pass"
+    assert found["largest country"].status == "pass"
