@@ -11,11 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bayes_coprod import names
-from bayes_coprod.errors import SpecError, make_error
-from bayes_coprod.estimands.summarise import IntervalKind
-from bayes_coprod.report import words
-from bayes_coprod.report.data import Interval
-from bayes_coprod.report.figures import (
+from bayes_coprod.drawing import (
     COLOURS,
     FAINT,
     INK,
@@ -23,11 +19,12 @@ from bayes_coprod.report.figures import (
     STYLE,
     WIDTH,
     InlineFigure,
-    draw_dot,
-    label_forms,
-    rows_figure,
-    write_caption,
 )
+from bayes_coprod.errors import SpecError, make_error
+from bayes_coprod.estimands.summarise import IntervalKind
+from bayes_coprod.report import words
+from bayes_coprod.report.data import Interval
+from bayes_coprod.report.figures import draw_dot, label_forms, rows_figure, write_caption
 from bayes_coprod.report.intervals import DRAWS, choose_interval
 from bayes_coprod.report.results import (
     Difference,
@@ -81,6 +78,9 @@ def plot_contrasts(
             "these are no contrasts",
             remedy="Give country_contrasts(fit, of=gap).",
         )
+    against = str(draws.attrs["contrast"]).removeprefix("minus ")
+    if names.COUNTRY in draws.dims and against in draws[names.COUNTRY].values:
+        draws = draws.drop_sel({names.COUNTRY: against})  # it is 0 whatever the data
     choice, units = choose_interval(prob, kind), units_of(draws)
     by_form = {
         form: differences(units.given(own), choice) for form, own in split_forms(draws).items()
@@ -148,11 +148,11 @@ def _draw_contrasts(
                 at = y + step * (2 * form - 1)
                 draw_dot(axes, of[place].interval, at, form)
                 axes.text(
-                    1.06, at, words.probability(of[place].p_positive), ha="center", va="center",
+                    1.03, at, words.probability(of[place].p_positive), ha="left", va="center",
                     fontsize=8, color=COLOURS[form], transform=axes.get_yaxis_transform(),
                 )  # fmt: skip
         axes.text(
-            1.06, -0.55, "Probability\nabove 0", ha="center", va="bottom", fontsize=7.5,
+            1.03, -0.55, "Probability\nabove 0", ha="left", va="bottom", fontsize=7.5,
             transform=axes.get_yaxis_transform(),
         )  # fmt: skip
         axes.margins(x=0.05)

@@ -131,6 +131,57 @@ class CurveFigure:
     alt: str
 
 
+@dataclass(frozen=True)
+class ScenarioArrow:
+    """One form's level now and then in one place, and the difference in words."""
+
+    now: float
+    then: float
+    said: str
+
+
+@dataclass(frozen=True)
+class ScenarioRow:
+    """Arrows of one place by the number of the form; a form that it lacks has none."""
+
+    place: str
+    arrows: tuple[tuple[int, ScenarioArrow], ...]
+
+
+@dataclass(frozen=True)
+class ScenarioFigure:
+    """Levels now and then, one row a place; `title` and `note` stand in the figure itself."""
+
+    forms: tuple[str, ...]
+    rows: tuple[ScenarioRow, ...]
+    axis: str
+    title: str
+    note: str
+    caption: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class ClosingRow:
+    """Change of the gap if a driver were at its best end, and how likely it does most."""
+
+    driver: str
+    end: str
+    change: Interval
+    first: str
+
+
+@dataclass(frozen=True)
+class ClosingFigure:
+    """Changes of the gap, one row a driver; `note` stands in the figure itself."""
+
+    rows: tuple[ClosingRow, ...]
+    axis: str
+    note: str
+    caption: str
+    alt: str
+
+
 type Block = (
     Paragraph
     | Formula
@@ -140,6 +191,8 @@ type Block = (
     | DriverFigure
     | ShiftFigure
     | CurveFigure
+    | ScenarioFigure
+    | ClosingFigure
     | Findings
 )
 

@@ -228,6 +228,6 @@ def label_forms(
 def write_caption(figure: Figure, caption: str) -> None:
     """Write what a figure shows under its axes, and make room for it."""
     width, height = figure.get_size_inches()
-    text = fill(caption, int(_CAPTION_CHARACTERS * width / WIDTH))
+    text = fill(caption, int(_CAPTION_CHARACTERS * width / WIDTH), break_on_hyphens=False)
     figure.supxlabel(text, x=0.01, ha="left", fontsize=7.5, linespacing=1.3)
     figure.set_size_inches(width, height + 0.15 * (text.count("\n") + 1))

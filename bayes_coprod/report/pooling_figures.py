@@ -11,11 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bayes_coprod import names
+from bayes_coprod.drawing import COLOURS, FAINT, STYLE, WIDTH, InlineFigure
 from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.estimands.countries import country_mean
 from bayes_coprod.estimands.summarise import IntervalKind
 from bayes_coprod.report.data import Interval
-from bayes_coprod.report.figures import COLOURS, FAINT, STYLE, WIDTH, InlineFigure, write_caption
+from bayes_coprod.report.figures import write_caption
 from bayes_coprod.report.intervals import DRAWS, IntervalChoice, choose_interval
 from bayes_coprod.report.results import check_result, units_of
 from bayes_coprod.wording import capital

@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 
 from bayes_coprod.report.collect import collect_report
+from bayes_coprod.survey.read import read_survey
 
 _CHAINS, _DRAWS = 4, 50
 _SAID_BY_SAMPLING = {
@@ -70,3 +71,13 @@ def hand_made(told, with_draws, small):
         return with_draws(fit, b_intercept=b.copy(data=(points - mean) / unit))
 
     return make
+
+
+@pytest.fixture
+def changeable(small_frame, small_book):
+    """The small survey, every driver changeable; only the highest answer is taking part."""
+    for driver in small_book["drivers"].values():
+        driver["changeable"] = True
+    for item in small_book["items"].values():
+        item["takes_part_from"] = item["categories"][-1]
+    return read_survey(small_frame, small_book)
