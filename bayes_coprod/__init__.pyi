@@ -91,6 +91,7 @@ from .report.survey_figures import (
     plot_coverage as plot_coverage,
     plot_shares as plot_shares,
 )
+from .report.table_files import write_table as write_table
 from .report.write import write_report as write_report
 from .survey.codebook import load_codebook as load_codebook
 from .survey.coverage import check_survey as check_survey
