@@ -6,6 +6,10 @@ from .diagnostics.influence import (
     check_influence as check_influence,
     citizen_loo as citizen_loo,
 )
+from .diagnostics.influence_figures import (
+    plot_influence as plot_influence,
+    plot_left_out as plot_left_out,
+)
 from .diagnostics.left_out import leave_one_country_out as leave_one_country_out
 from .diagnostics.predictive import check_predictive as check_predictive
 from .diagnostics.predictive_figures import (
@@ -18,6 +22,10 @@ from .diagnostics.prior import (
     check_sensitivity as check_sensitivity,
     draw_prior as draw_prior,
     prior_sensitivity as prior_sensitivity,
+)
+from .diagnostics.prior_figures import (
+    plot_priors as plot_priors,
+    plot_sensitivity as plot_sensitivity,
 )
 from .diagnostics.sampling_figures import (
     plot_chains as plot_chains,
