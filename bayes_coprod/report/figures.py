@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Sequence
 from textwrap import fill, wrap
-from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bayes_coprod.drawing import COLOURS, FAINT, LABEL_CHARACTERS, STYLE, WIDTH, InlineFigure
 from bayes_coprod.estimands.countries import country_levels
 from bayes_coprod.estimands.summarise import IntervalKind
 from bayes_coprod.inference.fit import Fit
@@ -21,27 +19,7 @@ from bayes_coprod.report.drivers import collect_drivers, reported_effects
 from bayes_coprod.report.intervals import choose_interval
 from bayes_coprod.report.measure import measure_of
 
-# Okabe-Ito blue and vermilion differ in grey as well; shape tells the forms apart besides
-COLOURS = ("#0072B2", "#D55E00")
-INK, FAINT = "#222222", "#8a8a8a"
-WIDTH = 4.7
-LABEL_CHARACTERS = 26
 _CAPTION_CHARACTERS = 82
-
-STYLE: dict[Any, Any] = {
-    "font.family": "sans-serif",
-    "font.size": 9,
-    "axes.edgecolor": FAINT,
-    "axes.labelcolor": INK,
-    "xtick.color": FAINT,
-    "xtick.labelcolor": INK,
-    "text.color": INK,
-    "text.parse_math": False,  # a dollar sign in a label is a dollar sign
-    "svg.fonttype": "none",  # text stays text: sharp, searchable, in the reader's own font
-}
-
-# matplotlib would write its web address and the hour into the file
-_NO_METADATA = {key: None for key in ("Creator", "Date", "Format", "Type")}
 
 
 def plot_gulf(fit: Fit, *, prob: float | None = None, kind: IntervalKind | None = None) -> Figure:
@@ -150,32 +128,6 @@ def draw_drivers(data: DriverFigure) -> Figure:
             label_forms(axes, data.forms, [row.effects for row in data.rows], step)
         axes.set_xlabel(data.axis)
     return figure
-
-
-class InlineFigure(Figure):
-    """A figure that notebooks show by themselves, without pyplot and its global state."""
-
-    def _repr_svg_(self) -> str:
-        return svg_text(self, "figure")
-
-
-def svg_text(figure: Figure, name: str) -> str:
-    """Write a figure as inline SVG.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-    name : str
-        Keeps the ids of several figures in one page apart.
-    """
-    buffer = io.StringIO()
-    with mpl.rc_context({**STYLE, "svg.hashsalt": name}):
-        figure.savefig(buffer, format="svg", metadata=_NO_METADATA, transparent=True)
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :]
-    # matplotlib names every group alike in every figure; only what is referred to needs its id
-    used = set(re.findall(r'(?:url\(#|href="#)([\w.-]+)', text))
-    return re.sub(r' id="([^"]+)"', lambda found: found[0] if found[1] in used else "", text)
 
 
 def rows_figure(

@@ -9,17 +9,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bayes_coprod.drawing import COLOURS, FAINT, LABEL_CHARACTERS, STYLE, WIDTH, InlineFigure
 from bayes_coprod.estimands.summarise import IntervalKind
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.report.data import Curve, CurveFigure, ShiftFigure
-from bayes_coprod.report.figures import (
-    COLOURS,
-    FAINT,
-    LABEL_CHARACTERS,
-    STYLE,
-    WIDTH,
-    InlineFigure,
-)
 from bayes_coprod.report.intervals import choose_interval
 from bayes_coprod.report.items import collect_curves, collect_shifts
 

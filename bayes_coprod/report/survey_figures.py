@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from bayes_coprod.report.figures import COLOURS, STYLE, WIDTH, InlineFigure
+from bayes_coprod.drawing import CHARACTER, COLOURS, INK, STYLE, WIDTH, InlineFigure
 from bayes_coprod.survey.coverage import ITEM_MISSING_WARN, answered_share
 from bayes_coprod.survey.describe import participation_shares
 from bayes_coprod.survey.entries import Codebook, Item
@@ -28,7 +28,7 @@ WHITE_FROM = 0.5
 _LABEL_CHARACTERS, _LABEL_LINES, _COUNTRY_CHARACTERS = 34, 2, 28
 _UPRIGHT = 6
 """Countries whose names stand side by side."""
-_CELL, _NARROW_CELL, _LINE, _CHARACTER = 0.78, 0.31, 0.15, 0.068  # inches
+_CELL, _NARROW_CELL, _LINE = 0.78, 0.31, 0.15  # inches
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,9 @@ def _draw_cells(survey: Survey, shares: pd.DataFrame, shades: pd.DataFrame, titl
         countries = [country.replace(" ", "\n") for country in countries]
     label_length = max(len(line) for row in rows for line in row.label.split("\n"))
     cells_wide = len(countries) * (_NARROW_CELL if many else _CELL)
-    width = max(WIDTH, cells_wide + 0.2 + _CHARACTER * label_length)
-    lines = wrap(title, int(width / _CHARACTER))
-    above = _CHARACTER * max(map(len, countries)) if many else 0.35
+    width = max(WIDTH, cells_wide + 0.2 + CHARACTER * label_length)
+    lines = wrap(title, int(width / CHARACTER))
+    above = CHARACTER * max(map(len, countries)) if many else 0.35
     height = _LINE * (sum(row.height for row in rows) + 1.3 * len(lines) + 1) + above
     with mpl.rc_context(STYLE):
         figure = InlineFigure(figsize=(width, height), layout="constrained")
@@ -189,7 +189,7 @@ def _draw_cell(
     axes.fill_between(
         [c, c + 1], top, bottom, facecolor=SHADES(shade), edgecolor="white", linewidth=1
     )
-    colour = "white" if shade > WHITE_FROM else "#222222"
+    colour = "white" if shade > WHITE_FROM else INK
     axes.text(s=_per_cent(share), fontsize=8, color=colour, **middle)
 
 

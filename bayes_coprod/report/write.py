@@ -12,6 +12,7 @@ from latex2mathml.converter import convert
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from bayes_coprod.drawing import svg_text
 from bayes_coprod.estimands.summarise import IntervalKind
 from bayes_coprod.files import written_whole
 from bayes_coprod.finding import Findings
@@ -29,7 +30,7 @@ from bayes_coprod.report.data import (
     ShiftFigure,
     Table,
 )
-from bayes_coprod.report.figures import draw_drivers, draw_gulf, svg_text
+from bayes_coprod.report.figures import draw_drivers, draw_gulf
 from bayes_coprod.report.item_figures import draw_curves, draw_shifts
 from bayes_coprod.report.tables import html_findings, html_table
 

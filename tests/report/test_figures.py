@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from bayes_coprod.drawing import svg_text
 from bayes_coprod.errors import SpecError
 from bayes_coprod.estimands.countries import country_levels, gap
 from bayes_coprod.estimands.drivers import driver_contrast, driver_effects
 from bayes_coprod.estimands.summarise import summarise
-from bayes_coprod.report.figures import plot_drivers, plot_gulf, svg_text
+from bayes_coprod.report.figures import plot_drivers, plot_gulf
 from bayes_coprod.survey.read import read_survey
 
 BY_SECTOR = {"outcomes": ["form", "sector"]}

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from bayes_coprod.drawing import svg_text
 from bayes_coprod.errors import SurveyError
-from bayes_coprod.report.figures import svg_text
 from bayes_coprod.report.survey_figures import plot_coverage, plot_shares
 from bayes_coprod.survey.coverage import answered_share
 from bayes_coprod.survey.describe import participation_shares
