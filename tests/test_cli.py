@@ -23,7 +23,9 @@ from bayes_coprod.survey.coverage import check_survey
 from bayes_coprod.survey.drafting.draft import draft_codebook
 from bayes_coprod.survey.read import read_survey
 
-COMMANDS = ("models", "demo", "codebook", "run", "check", "fit", "report")
+COMMANDS = (
+    "models", "demo", "codebook", "run", "check", "fit", "report", "compare", "scenario",
+)  # fmt: skip
 FEW = ("--draws", "20", "--tune", "20")  # too few to pass the checks
 
 SMALL_BOOK = {

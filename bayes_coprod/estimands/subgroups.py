@@ -84,5 +84,6 @@ def said_of_only(only: Only, wanted: Subgroup) -> str:
     for (name, which), (driver, _) in zip(only.items(), wanted, strict=True):
         parts = [which] if isinstance(which, str) or not isinstance(which, Sequence) else which
         between = " to " if driver.kind == "numeric" else " or "
-        said.append(f"{name} {between.join(map(str, parts))}")
+        written = [f"{part:g}" if isinstance(part, float) else str(part) for part in parts]
+        said.append(f"{name} {between.join(written)}")
     return listed(said)

@@ -56,19 +56,24 @@ def write_table(
     """
     _check_table(table)
     target = Path(path)
-    render = _FORMATS.get(target.suffix.lower())
-    if render is None:
-        raise make_error(
-            SpecError,
-            "write_table",
-            f"unknown ending {target.suffix!r}",
-            value=target.suffix,
-            available=_FORMATS,
-        )
-    text = render(table, title)
+    text = _FORMATS[check_ending(target)](table, title)
     with written_whole(target, "write_table") as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
     return target
+
+
+def check_ending(path: Path) -> str:
+    """Ending of a table's file, or refuse it."""
+    ending = path.suffix.lower()
+    if ending not in _FORMATS:
+        raise make_error(
+            SpecError,
+            "write_table",
+            f"unknown ending {path.suffix!r}",
+            value=path.suffix,
+            available=_FORMATS,
+        )
+    return ending
 
 
 def table_caption(table: pd.DataFrame) -> str:

@@ -1,4 +1,4 @@
-"""The command line: what the functions do, one command each."""
+"""From a survey to a fit and its report: one command each."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bayes_coprod.cli.printing import print_table
 from bayes_coprod.errors import CoprodError, make_error
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def codebook(
     from bayes_coprod.files import written_whole
     from bayes_coprod.survey.drafting.draft import draft_codebook
 
-    _check_targets(out)
+    check_targets(out)
     if out is not None and out.exists():
         raise make_error(
             CoprodError,
@@ -186,7 +187,7 @@ def fit(
     from bayes_coprod.model.spec import choose_item, load_model
     from bayes_coprod.survey.read import read_survey
 
-    _check_targets(out)
+    check_targets(out)
     spec = choose_item(load_model(model), item)
     read = read_survey(survey, codebook, encoding=encoding)
     check_names(read, spec)
@@ -246,7 +247,7 @@ def _run(
 
     spec = choose_item(load_model(model), item)
     check_names(survey, spec)
-    _check_targets(out, save)
+    check_targets(out, save)
     typer.echo(repr(survey))
     drivers = _drivers(spec)
     data = _completed(survey, impute, drivers, sampler.get("random_seed"))
@@ -281,7 +282,7 @@ def _completed(
     return impute(survey, m=m, drivers=drivers, random_seed=seed)
 
 
-def _check_targets(*paths: Path | None) -> None:
+def check_targets(*paths: Path | None) -> None:
     """Refuse files that could not be written, before minutes of sampling and not after."""
     targets = [path for path in paths if path is not None]
     for path in targets:
@@ -302,17 +303,12 @@ def _check_targets(*paths: Path | None) -> None:
 def _print_levels(fitted: Fit) -> None:
     """Print levels, and the gap where there are two forms, with kind and mass of the interval."""
     from bayes_coprod.estimands.countries import country_levels, gap, has_gap
-    from bayes_coprod.estimands.summarise import interval_words, summarise
+    from bayes_coprod.estimands.summarise import summarise
 
     levels = country_levels(fitted)
-    quantities = {"Levels": levels}
+    print_table("Levels", summarise(levels))
     if has_gap(fitted):
-        quantities["Gap between the forms"] = gap(fitted, of=levels)
-    for title, quantity in quantities.items():
-        table = summarise(quantity)
-        words = interval_words(table.attrs["interval_kind"], table.attrs["interval_prob"])
-        typer.echo(f"\n{title}, {table.attrs['units']}, {words}")
-        typer.echo(table.round(2).to_string())
+        print_table("Gap between the forms", summarise(gap(fitted, of=levels)))
     typer.echo()
 
 
