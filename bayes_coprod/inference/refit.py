@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from bayes_coprod.survey.entries import Codebook
 
 _NAME_WIDTH = 80
 """Of a task's name in a message."""
+_TURN = threading.Lock()
+"""PyTensor sets its mode for the whole process while it compiles, so a process fits one by one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +79,8 @@ def map_fits[Task, Result](
     tasks : sequence
         What messages name by ``str(task)``.
     executor : concurrent.futures.Executor, optional
-        Threads, processes, which must be started with ``spawn``, or a cluster's
-        ``client.get_executor()``; one after another in this process otherwise.
+        Processes, which must be started with ``spawn``, a cluster's ``client.get_executor()``, or
+        threads, which take turns; one after another in this process otherwise.
     progressbar : bool
         Show how many are done, in a notebook or on a terminal.
     label : str
@@ -122,12 +125,18 @@ def _calls[Task, Result](
     futures: dict[Future[Result], int] = {}
     try:
         for i, task in enumerate(tasks):
-            futures[executor.submit(function, task)] = i
+            futures[executor.submit(_in_turn, function, task)] = i
         for future in as_completed(futures):
             yield futures[future], future.result
     finally:  # of what has ended this is nothing
         for future in futures:
             future.cancel()
+
+
+def _in_turn[Task, Result](function: Callable[[Task], Result], task: Task) -> Result:
+    """Call a function while no other thread of its process does."""
+    with _TURN:
+        return function(task)
 
 
 def _call[Result](call: Callable[[], Result], name: str) -> Result:

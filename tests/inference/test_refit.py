@@ -142,3 +142,19 @@ def refit_spec(spec):
         random_seed=3,
         gradient="jax",
     )
+
+
+def test_threads_take_turns():
+    """PyTensor's mode is one for all threads: two that compile would leave it to each other's."""
+    at_once, most = [], []
+
+    def work(task):
+        at_once.append(task)
+        most.append(len(at_once))
+        time.sleep(0.01)
+        at_once.remove(task)
+        return task
+
+    with ThreadPoolExecutor(4) as pool:
+        assert map_fits(work, range(8), executor=pool) == list(range(8))
+    assert max(most) == 1
