@@ -50,6 +50,7 @@ from bayes_coprod.report.intervals import (
 from bayes_coprod.report.items import items_section
 from bayes_coprod.report.measure import measure_of
 from bayes_coprod.report.model import model_section
+from bayes_coprod.report.scenarios import Scenarios, check_scenarios, scenarios_section
 from bayes_coprod.wording import capital, listed
 
 _LEVELS = {
@@ -70,7 +71,11 @@ _RANKS_SHOWN = 10
 
 
 def collect_report(
-    fit: Fit, *, prob: float | None = None, kind: IntervalKind | None = None
+    fit: Fit,
+    *,
+    prob: float | None = None,
+    kind: IntervalKind | None = None,
+    scenarios: Scenarios | None = None,
 ) -> ReportData:
     """Collect what a report on a fit says.
 
@@ -79,12 +84,15 @@ def collect_report(
     fit : Fit
     prob, kind : optional
         Mass and kind of the credible intervals; ArviZ's defaults otherwise.
+    scenarios : mapping, optional
+        As for :func:`write_report`.
 
     Returns
     -------
     ReportData
     """
     choice = choose_interval(prob, kind)
+    asked = check_scenarios(fit, scenarios, "write_report")
     coverage = Findings(Finding(**found) for found in json.loads(fit.design.attrs["coverage"]))
     findings = Findings([*check_fit(fit), *coverage])
     levels = measure_of(fit).given(country_levels(fit))
@@ -94,6 +102,7 @@ def collect_report(
         _countries_section(fit, choice, levels, gulf),
         *([drivers_section(fit, choice)] if "beta" in fit.posterior else []),
         *([items_section(fit, choice)] if fit.spec.likelihood == "items" else []),
+        *([scenarios_section(asked, choice)] if asked else []),
         _belief_section(findings),
         data_section(fit),
         model_section(fit, choice.prob),

@@ -88,13 +88,13 @@ def check_scenarios(fit: Fit, scenarios: Scenarios | None, place: str) -> Scenar
 def scenarios_section(scenarios: Scenarios, choice: IntervalChoice) -> Section:
     """Say what each scenario comes to."""
     blocks: list[Block] = [Paragraph(IF_CAUSAL)]
-    for name, found in scenarios.items():
+    for number, (name, found) in enumerate(scenarios.items(), start=1):
         if _is_closing(found):
             blocks.append(collect_closing(found, choice, name))
         else:
             blocks.append(Paragraph(_said(found, choice, name)))
             blocks.append(collect_scenario(found, choice, name))
-            blocks.append(_table(found, choice, name))
+            blocks.append(_table(found, choice, name, f"scenario_{number}"))
     return Section("Scenarios", tuple(blocks))
 
 
@@ -248,7 +248,7 @@ def _said(found: xr.Dataset, choice: IntervalChoice, name: str) -> str:
     )
 
 
-def _table(found: xr.Dataset, choice: IntervalChoice, name: str) -> Table:
+def _table(found: xr.Dataset, choice: IntervalChoice, name: str, saved_as: str) -> Table:
     units = units_of(found["now"])
     dim = _outcome(found["difference"])
     order = (*DRAWS, names.COUNTRY, dim)
@@ -260,7 +260,7 @@ def _table(found: xr.Dataset, choice: IntervalChoice, name: str) -> Table:
     after = words.decimals(intervals)
     levels = [choice.intervals(of) for of in (now, then)]
     return Table(
-        name=f"scenario {name}",
+        name=saved_as,  # an id and a file name: nothing that a user wrote
         caption=f"{name}: {units.level} now and then, posterior means, and the difference in "
         f"{units.difference} ({choice.words}; {found.attrs['uncertainty']}). {IF_CAUSAL}",
         header=("Country", capital(dim), "Now", "Then", capital(units.difference)),

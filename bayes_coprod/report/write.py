@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
+import xarray as xr
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from latex2mathml.converter import convert
 from markupsafe import Markup
@@ -20,6 +22,7 @@ from bayes_coprod.inference.fit import Fit, check_is_fit
 from bayes_coprod.report.collect import collect_report
 from bayes_coprod.report.data import (
     Block,
+    ClosingFigure,
     Code,
     CurveFigure,
     DriverFigure,
@@ -27,11 +30,13 @@ from bayes_coprod.report.data import (
     GulfFigure,
     Paragraph,
     ReportData,
+    ScenarioFigure,
     ShiftFigure,
     Table,
 )
 from bayes_coprod.report.figures import draw_drivers, draw_gulf
 from bayes_coprod.report.item_figures import draw_curves, draw_shifts
+from bayes_coprod.report.scenario_figures import draw_closing, draw_scenario
 from bayes_coprod.report.tables import html_findings, html_table
 
 
@@ -41,6 +46,7 @@ def write_report(
     *,
     prob: float | None = None,
     kind: IntervalKind | None = None,
+    scenarios: Mapping[str, xr.Dataset] | None = None,
 ) -> Path:
     """Write a report on a fit: one HTML file that needs nothing else.
 
@@ -51,6 +57,9 @@ def write_report(
         Of the file, which appears once it is complete.
     prob, kind : optional
         Mass and kind of the credible intervals; ArviZ's defaults otherwise.
+    scenarios : mapping of str to xarray.Dataset, optional
+        Names of scenarios with what :func:`scenario` or :func:`closing_the_gap` returned for this
+        fit; they have a section of the report.
 
     Returns
     -------
@@ -62,10 +71,10 @@ def write_report(
     CoprodError
         If the folder cannot be written to.
     SpecError
-        If the interval is none.
+        If the interval is none, or a scenario is none or of another fit.
     """
     check_is_fit(fit, "write_report")
-    text = render_html(collect_report(fit, prob=prob, kind=kind))
+    text = render_html(collect_report(fit, prob=prob, kind=kind, scenarios=scenarios))
     with written_whole(path, "write_report") as temporary:
         temporary.write_text(text, encoding="utf-8")
     return Path(path)
@@ -106,6 +115,10 @@ def _render_block(block: Block) -> Markup:
             html = _figure(draw_curves(block), "curves", block.caption, block.alt)
         case DriverFigure():
             html = _figure(draw_drivers(block), block.title, block.caption, block.alt)
+        case ScenarioFigure():
+            html = _figure(draw_scenario(block), block.title, block.caption, block.alt)
+        case ClosingFigure():
+            html = _figure(draw_closing(block), block.caption, block.caption, block.alt)
     return Markup(html)
 
 
