@@ -1,4 +1,5 @@
 # The public names and their homes: lazy_loader reads this file, and type checkers do.
+from .diagnostics.calibration import calibrate as calibrate
 from .diagnostics.comparison import compare_models as compare_models
 from .diagnostics.countries import check_countries as check_countries
 from .diagnostics.fit import check_fit as check_fit
@@ -27,6 +28,8 @@ from .diagnostics.prior_figures import (
     plot_priors as plot_priors,
     plot_sensitivity as plot_sensitivity,
 )
+from .diagnostics.ranks import check_calibration as check_calibration
+from .diagnostics.recovery import recover as recover
 from .diagnostics.sampling_figures import (
     plot_chains as plot_chains,
     plot_energy as plot_energy,
@@ -55,6 +58,8 @@ from .estimands.drivers import (
     driver_contrast as driver_contrast,
     driver_effects as driver_effects,
 )
+from .estimands.groups import group_levels as group_levels
+from .estimands.pooling import compare_pooling as compare_pooling
 from .estimands.propensities import citizen_propensities as citizen_propensities
 from .estimands.reach import (
     reach as reach,

@@ -19,6 +19,7 @@ PAIR = "pair"
 RANK = "rank"
 IMPUTATION = "imputation"
 CELL = "cell"
+GROUP = "group"
 MULTIPLICITY = "multiplicity"
 
 WEIGHT = "weight"

@@ -14,6 +14,7 @@ from bayes_coprod.estimands.levels import (
     SLACK,
     driver_columns,
     level_column,
+    level_names,
     level_position,
     raw_values,
 )
@@ -173,7 +174,7 @@ def make_move(fit: Fit, driver: Driver, change: Shift | Setting, place: str) -> 
                 SpecError,
                 place,
                 f"{driver.name!r} is {driver.kind} and has no steps to go by",
-                available=driver.levels or ("no", "yes"),
+                available=level_names(driver),
                 remedy="Write to(level).",
             )
         return Move(driver, change.amount, None, ends)

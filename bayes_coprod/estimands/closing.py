@@ -10,7 +10,7 @@ from bayes_coprod import names
 from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.estimands.changes import Move, driver_ends
 from bayes_coprod.estimands.countries import both_forms, country_mean, has_gap
-from bayes_coprod.estimands.levels import BINARY, level_column
+from bayes_coprod.estimands.levels import level_column, level_names
 from bayes_coprod.estimands.population import PopulationKind, Uncertainty, check_population
 from bayes_coprod.estimands.scenarios import PLAN, levels_when
 from bayes_coprod.inference.fit import Fit
@@ -131,7 +131,7 @@ def _ends(fit: Fit, driver: Driver) -> list[tuple[str, Move]]:
     elif driver.kind == "categorical":
         targets = [(level, level_column(driver, i)) for i, level in enumerate(driver.levels)]
     else:
-        levels = driver.levels or BINARY
+        levels = level_names(driver)
         targets = [(levels[int(i)], level_column(driver, int(i))) for i in ends]
     return [(label, Move(driver, None, target, ends)) for label, target in targets]
 

@@ -102,13 +102,13 @@ def _curves(
     )
     coded = (raw - mean) / sd  # (value, column)
     position = fit.design.get_index(names.COEFFICIENT).get_indexer(columns)
-    x = kinds.x.copy()
+    x = kinds.x.copy(order="F")
     x[:, 1 + position] = 0.0
     curves = []
     weights = kind_weights(fit, kinds, uncertainty, seed)
     for draw, weight in zip(posterior_draws(fit), weights, strict=True):
         moves = np.einsum("cfp,vp->vcf", draw["b"][:, :, position], coded)
-        shares = asked.expect(draw, asked.propensities(draw, x, weight), question, moves)
+        (shares,) = asked.expect(draw, [x], weight, question, [moves])
         # (value, country, item x category) -> (category, value)
         per_item = shares.reshape(*shares.shape[:2], len(chosen), len(levels))
         curves.append(per_item.mean(axis=(1, 2)).T)

@@ -178,28 +178,25 @@ def _average_changes(
     bases = list(dict.fromkeys(tuple(step.base.items()) for step in steps))
     starts = []
     for base in bases:
-        x = kinds.x.copy()
+        x = kinds.x.copy(order="F")
         for name, value in base:
             x[:, 1 + coefficients.index(name)] = value
         starts.append(x)
     changes = np.array([[step.change.get(name, 0.0) for name in coefficients] for step in steps])
     question = asked.ask(responses, scale)
     start_of = np.array([bases.index(tuple(step.base.items())) for step in steps])
+    own = [np.flatnonzero(start_of == start) for start in range(len(starts))]
+    in_order = np.argsort(np.concatenate(own))
     weights = kind_weights(fit, kinds, uncertainty, seed)
     values = []
     for draw, weight in zip(posterior_draws(fit), weights, strict=True):
         # a change moves all citizens of a country alike, (driver, country, form)
-        moves = np.einsum("cfp,dp->dcf", draw["b"], changes)
-        change = [np.empty(0)] * len(steps)
-        for start, x in enumerate(starts):
-            own = np.flatnonzero(start_of == start)
-            spread = asked.propensities(draw, x, weight)
-            stay_and_go = np.concatenate([np.zeros((1, *moves.shape[1:])), moves[own]])
-            before, *after = asked.expect(draw, spread, question, stay_and_go)
-            for d, there in zip(own, after, strict=True):
-                change[d] = there - before
-        values.append(np.stack(change, axis=-1))
-    stacked = np.stack(values)  # (draw, country, outcome, driver)
+        moves = np.tensordot(changes, draw["b"], axes=(1, 2))
+        stay = np.zeros((1, *moves.shape[1:]))
+        stay_and_go = [np.concatenate([stay, moves[rows]]) for rows in own]
+        found = asked.expect(draw, starts, weight, question, stay_and_go)
+        values.append(np.concatenate([of[1:] - of[0] for of in found])[in_order])
+    stacked = np.moveaxis(np.stack(values), 1, -1)  # (draw, country, outcome, driver)
     said = {"units": UNITS[scale], "population": kinds.said}
     layers = [labelled(fit, stacked[..., d], coords, **said) for d in range(len(steps))]
     return (

@@ -129,7 +129,7 @@ def expect_versions(
         wide = replace(kinds, x=np.concatenate([kinds.x, *changes], axis=1))
         means = mean_drivers(fit, wide, uncertainty, random_seed)
         now, *moves = np.split(means, 1 + len(versions), axis=2)
-        flat = dict(_flat_posterior(fit))
+        flat = dict(flat_posterior(fit))
         indices = [
             expected_indices(fit.spec, fit.design, flat, x)
             for x in (now, *(now + move for move in moves))
@@ -139,11 +139,9 @@ def expect_versions(
     asked = fitted_population(fit, kinds)
     question = asked.ask(responses, scale)
     weights = kind_weights(fit, kinds, uncertainty, random_seed)
+    everybody = [np.asfortranarray(x) for x in (kinds.x, *versions)]
     values = [
-        [
-            asked.expect(draw, asked.propensities(draw, x, weight), question)[0]
-            for x in (kinds.x, *versions)
-        ]
+        [moved[0] for moved in asked.expect(draw, everybody, weight, question)]
         for draw, weight in zip(posterior_draws(fit), weights, strict=True)
     ]
     return np.stack(values, axis=1), coords
@@ -151,7 +149,7 @@ def expect_versions(
 
 def posterior_draws(fit: Fit) -> Iterator[dict[str, np.ndarray]]:
     """All variables of the posterior at each draw, chain by chain."""
-    flat = dict(_flat_posterior(fit))
+    flat = dict(flat_posterior(fit))
     for i in range(len(next(iter(flat.values())))):
         yield {name: values[i] for name, values in flat.items()}
 
@@ -275,7 +273,7 @@ def outcome_coords(fit: Fit, by: str | None) -> xr.Coordinates:
     return fit.design[dim].coords
 
 
-def _flat_posterior(fit: Fit) -> Iterator[tuple[str, np.ndarray]]:
+def flat_posterior(fit: Fit) -> Iterator[tuple[str, np.ndarray]]:
     """Each variable of the posterior with all chains' draws along one axis."""
     posterior = fit.posterior
     n_draws = posterior.sizes[names.CHAIN] * posterior.sizes[names.DRAW]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,13 @@ import xarray as xr
 
 from bayes_coprod import names
 from bayes_coprod.errors import SpecError, make_error
-from bayes_coprod.estimands.levels import driver_columns, level_column, level_position, positions
+from bayes_coprod.estimands.levels import (
+    driver_columns,
+    level_column,
+    level_names,
+    level_position,
+    positions,
+)
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.model.coding import chosen_drivers
 from bayes_coprod.model.design import country_ends
@@ -268,8 +273,7 @@ def _missing_cell(fit: Fit, cells: Cells, citizen: np.ndarray, n: int) -> SpecEr
     said = [fit.countries[int(citizen[0])]]
     for driver, value in zip(cells.drivers, citizen[1:], strict=True):
         if driver.kind != "numeric":
-            levels: Sequence[str] = driver.levels or ("no", "yes")
-            said.append(f"{driver.name} = {levels[int(value)]}")
+            said.append(f"{driver.name} = {level_names(driver)[int(value)]}")
     return make_error(
         SpecError,
         _PLACE,

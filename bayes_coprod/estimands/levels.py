@@ -11,9 +11,14 @@ from bayes_coprod.model.coding import coefficient_labels, level_contrasts
 from bayes_coprod.strict import Scalar
 from bayes_coprod.survey.entries import Driver, is_same, spelling_of
 
-BINARY = ("no", "yes")
+_BINARY = ("no", "yes")
 SLACK = 1e-9
 """Rounding, in SDs, within which a value is at the end of its scale."""
+
+
+def level_names(driver: Driver) -> tuple[str, ...]:
+    """What the levels of a driver that is not numeric are called; of a binary one its sides."""
+    return driver.levels or driver.sides
 
 
 def level_position(driver: Driver, value: object, place: str) -> int:
@@ -25,7 +30,7 @@ def level_position(driver: Driver, value: object, place: str) -> int:
         Not numeric.
     value : str, int, float or bool
         A level as reports call it or as it stands in the file; of a binary driver also yes, no,
-        true, false, 1 and 0.
+        true, false, 1, 0 and what reports call its two sides.
     place : str
         Function that messages name.
 
@@ -42,7 +47,7 @@ def level_position(driver: Driver, value: object, place: str) -> int:
     meanings = _meanings(driver, value)
     if len(meanings) == 1:
         return meanings.pop()
-    known = driver.levels or BINARY
+    known = level_names(driver)
     if meanings:
         raise make_error(
             SpecError,
@@ -66,8 +71,11 @@ def _meanings(driver: Driver, value: object) -> set[int]:
         if isinstance(value, str) and value in driver.levels:
             return {driver.levels.index(value)}
         return {i for i, one in enumerate(driver.categories) if is_same(spelling, one)}
-    if isinstance(value, bool | np.bool_) or spelling in BINARY:
-        return {BINARY.index(spelling)} if spelling in BINARY else {int(bool(value))}
+    if isinstance(value, bool | np.bool_):
+        return {int(value)}
+    for words in (_BINARY, driver.sides):
+        if spelling in words:
+            return {words.index(spelling)}
     in_file: tuple[tuple[Scalar, ...], ...] = (driver.no, driver.yes)
     meant = {i for i, values in enumerate(in_file) if any(is_same(spelling, v) for v in values)}
     return meant | {i for i in (0, 1) if is_same(spelling, i)}

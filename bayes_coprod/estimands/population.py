@@ -216,9 +216,18 @@ def kind_weights(
     rng = np.random.default_rng([random_seed, 0])
     for _ in range(fit.posterior.sizes[names.CHAIN] * fit.posterior.sizes[names.DRAW]):
         size = _gamma(rng, kinds.n, ()) if uncertainty == "bootstrap" else kinds.n
-        weight = kinds.weight * size
-        share = kinds.total / np.bincount(kinds.stratum, weight)
-        yield weight * share[kinds.stratum]
+        yield _shares_of(kinds, kinds.weight * size)
+
+
+def fixed_shares(kinds: Kinds) -> np.ndarray:
+    """Share of the country that each kind of citizen is, nothing redrawn, (kind,)."""
+    return _shares_of(kinds, kinds.n * kinds.weight)
+
+
+def _shares_of(kinds: Kinds, size: np.ndarray) -> np.ndarray:
+    """Shares of the country from what each kind weighs in its stratum, (kind,)."""
+    part = kinds.total / np.bincount(kinds.stratum, size)
+    return np.asarray(size * part[kinds.stratum])
 
 
 def _gamma(rng: np.random.Generator, n: np.ndarray, draws: tuple[int, ...]) -> np.ndarray:

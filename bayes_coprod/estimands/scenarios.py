@@ -13,11 +13,11 @@ from bayes_coprod.estimands.changes import Move, Setting, Shift, apply_moves, ma
 from bayes_coprod.estimands.expected import UNITS, choose_scale, expect_versions, labelled
 from bayes_coprod.estimands.population import (
     UNCERTAINTIES,
-    Kinds,
     PopulationKind,
     Uncertainty,
     check_population,
     citizen_kinds,
+    fixed_shares,
 )
 from bayes_coprod.estimands.subgroups import Only, Subgroup, check_only, said_of_only, subgroup
 from bayes_coprod.inference.fit import Fit
@@ -183,13 +183,6 @@ def _shares(
     kinds = citizen_kinds(fit, population)
     rows = subgroup(fit.design, kinds.x, wanted)
     _, clipped = apply_moves(fit.design, kinds.x, moves, rows)
-    share = _fixed_shares(kinds)[:, None]
+    share = fixed_shares(kinds)[:, None]
     add = np.add.reduceat(share * np.column_stack([rows, clipped]), kinds.ends[:-1])
     return add[:, 0], add[:, 1:]
-
-
-def _fixed_shares(kinds: Kinds) -> np.ndarray:
-    """Share of the country that each kind of citizen is, (kind,)."""
-    size = kinds.n * kinds.weight
-    part = kinds.total / np.bincount(kinds.stratum, size)
-    return np.asarray(size * part[kinds.stratum])

@@ -19,7 +19,7 @@ INTERVALS = {
     "eti": "equal-tailed credible interval",
     "hdi": "highest-density credible interval",
 }
-LEVELS = ("country_levels", "category_curves", "new_country")
+LEVELS = ("country_levels", "category_curves", "levels", "new_country", "pooled_levels")
 """Quantities that cannot be negative: that they exceed 0 says nothing."""
 COLUMNS = ("mean", "median", "sd", "lower", "upper", "p_positive")
 
@@ -73,7 +73,8 @@ def summarise(
     pandas.DataFrame
         One row for each label of the other dims. Columns mean, median, sd, lower and upper in the
         quantity's units, and p_positive, the probability that it exceeds 0; not of levels and
-        curves, of which it says nothing, unless some draw shows that they are differences of such.
+        curves, of which it says nothing, unless they are differences of such: below 0 in some
+        draw, or without the label of a form, as between two of them.
         Kind and mass of the interval stand in the header and, with the units, in ``attrs``.
 
     Raises
@@ -124,9 +125,7 @@ def summarise(
         interval.sel(ci_bound="upper", drop=True),
         (draws > 0).mean(reduce),
     ]
-    # a difference of two levels may still bear their name
-    is_level = draws.name in LEVELS and bool((draws >= 0).all())
-    columns = COLUMNS[:-1] if is_level else COLUMNS
+    columns = COLUMNS[:-1] if _is_level(draws) else COLUMNS
     parts = parts[: len(columns)]
     dims = [dim for dim in draws.dims if dim not in reduce]
     values = np.stack([part.transpose(*dims).values.ravel() for part in parts], axis=1)
@@ -141,3 +140,11 @@ def summarise(
     table.columns.name = f"{100 * prob:.4g} % {kind}"
     table.attrs = {**draws.attrs, "interval_kind": kind, "interval_prob": prob}
     return table
+
+
+def _is_level(draws: xr.DataArray) -> bool:
+    """Whether these are levels, and not differences, which keep both name and attributes."""
+    if draws.name not in LEVELS or bool((draws < 0).any()):
+        return False
+    # labels that two operands do not share are lost
+    return draws.name == "category_curves" or not {names.FORM, names.ITEM}.isdisjoint(draws.coords)

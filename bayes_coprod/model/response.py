@@ -1,18 +1,19 @@
 r"""What a population is expected to answer, citizens' own deviations integrated out.
 
-The propensities of a country's population are spread as
+For one draw and country, the expected answer is a smooth function of a citizen's expected
+propensity alone,
 
-.. math:: p_{cf}(\theta) = \sum_{i \in c} w_i \, N(\theta \mid \mu_{if}, \sigma_f^2),
+.. math:: R_{cr}(\mu) = \int f_{cr}(\theta) \, N(\theta \mid \mu, \sigma_f^2) \, d\theta .
 
-and the expected share of any answer is the integral of its probability over that distribution. It
-is evaluated on one grid for all citizens: each is first laid onto a lattice of expected
-propensities by cubic interpolation, which costs less than six digits and makes the rest independent
-of the number of citizens. Where a model knows no deviations the lattice is the grid.
+It is tabulated once on a lattice, and citizens are laid onto the lattice by cubic interpolation,
+which costs less than six digits and makes the rest independent of their number. A change that moves
+all citizens of a country alike is read off between the nodes of the same table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,7 +21,7 @@ import numpy as np
 import xarray as xr
 
 from bayes_coprod.model.answer_tables import category_probabilities, compiled, probability_above
-from bayes_coprod.model.grid_op import expected_propensity, make_scale
+from bayes_coprod.model.grid_op import make_scale
 from bayes_coprod.model.item_layout import ItemLayout, response_layout
 from bayes_coprod.model.items import integrand_at
 from bayes_coprod.model.quadrature import Nodes
@@ -30,7 +31,7 @@ type ResponseScale = Literal["index", "share", "any", "category"]
 type Draw = Mapping[str, np.ndarray]
 
 _STEP = 0.1
-"""Of the lattice, in logits: the interpolation errs by less than 1e-6."""
+"""Of the lattice, in logits, of answers as steep as a logistic: interpolation errs below 1e-6."""
 _REACH = 6.5
 """Of a citizen's deviations, in SDs."""
 
@@ -52,22 +53,6 @@ class Response:
 
 
 @dataclass(frozen=True)
-class Spread:
-    """How one form's propensities are spread in each country's population.
-
-    Parameters
-    ----------
-    grid : numpy.ndarray
-        (node,), propensities.
-    share : numpy.ndarray
-        (country, node), sums to 1 in each country.
-    """
-
-    grid: np.ndarray
-    share: np.ndarray
-
-
-@dataclass(frozen=True)
 class Question:
     """What is asked of a population.
 
@@ -77,11 +62,15 @@ class Question:
     scale : {"index", "share", "any", "category"}
     scores : tuple of numpy.ndarray
         For each form, what each answer counts for: (category of the form, response).
+    taking_part : tuple of numpy.ndarray
+        Of ``any``, for each response, the answers that are taking part: (category of the form,
+        item of the response).
     """
 
     responses: tuple[Response, ...]
     scale: ResponseScale
     scores: tuple[np.ndarray, ...]
+    taking_part: tuple[np.ndarray, ...] = ()
 
 
 class Population:
@@ -102,91 +91,111 @@ class Population:
         self.nodes = nodes
         self.layout = response_layout(design)
         self.ends = ends
-        own = [self.layout.form == f for f in range(self.layout.n_forms)]
-        self.scales = [make_scale(self.layout.n_categories, mask) for mask in own]
+        masks = [self.layout.form == f for f in range(self.layout.n_forms)]
+        self.scales = [make_scale(self.layout.n_categories, mask) for mask in masks]
+        self.own = [np.flatnonzero(mask) for mask in masks]
         self.takes_part_from = (
             design["takes_part_from"].values
             if "takes_part_from" in design
             else np.ones(self.layout.n_forms, dtype=np.int64)
         )
 
-    def propensities(self, draw: Draw, x: np.ndarray, weight: np.ndarray) -> list[Spread]:
-        """How propensities are spread in each country's population at one draw.
-
-        Parameters
-        ----------
-        draw : mapping of str to numpy.ndarray
-            The posterior's variables at one draw.
-        x : numpy.ndarray
-            (citizen, 1 + coefficient), ones first, coded as the design's.
-        weight : numpy.ndarray
-            (citizen,), sums to 1 in each country.
-
-        Returns
-        -------
-        list of Spread
-            For each form.
-        """
-        if self.nodes is None:
-            effects, _ = effects_and_thresholds(self.layout, draw)
-            sigma = np.zeros(self.layout.n_forms)
-        else:
-            effects, _, _, sigma, _ = integrand_at(self.layout, draw, self.nodes)
-        mu = expected_propensity(effects, x, self.ends)
-        return [
-            _spread(mu[:, f].copy(), weight, self.ends, float(sd)) for f, sd in enumerate(sigma)
-        ]
-
     def expect(
         self,
         draw: Draw,
-        spread: list[Spread],
+        versions: Sequence[np.ndarray],
+        weight: np.ndarray,
         question: Question,
-        moves: np.ndarray | None = None,
-    ) -> np.ndarray:
+        moves: Sequence[np.ndarray] | None = None,
+    ) -> list[np.ndarray]:
         """Expected responses of each country's population at one draw.
 
         Parameters
         ----------
         draw : mapping of str to numpy.ndarray
-        spread : list of Spread
-            From :meth:`propensities`.
+            The posterior's variables at one draw.
+        versions : sequence of numpy.ndarray
+            The citizens, or what they are changed to: each (citizen, 1 + coefficient), ones first,
+            coded as the design's. In Fortran's order they need not be copied at each draw.
+        weight : numpy.ndarray
+            (citizen,), sums to 1 in each country; or (version, citizen), of each version its own.
         question : Question
-        moves : numpy.ndarray, optional
-            (move, country, form): what is added to everybody's propensity; one move by 0 otherwise.
+        moves : sequence of numpy.ndarray, optional
+            For each version (move, country, form): what is added to everybody's propensity; one
+            move by 0 otherwise.
 
         Returns
         -------
-        numpy.ndarray
-            (move, country, response), of ``category`` (move, country, category of all responses):
-            points of 100 for ``index``, else a share.
+        list of numpy.ndarray
+            For each version (move, country, response), of ``category`` (move, country, category of
+            all responses): points of 100 for ``index``, else a share.
         """
-        n_countries = len(self.ends) - 1
+        effects, kappa, steep, sigma = self._stated(draw)
         if moves is None:
-            moves = np.zeros((1, n_countries, self.layout.n_forms))
-        kappa = effects_and_thresholds(self.layout, draw)[1]
-        steep = discriminations(self.layout, draw)
-        out: np.ndarray | float = 0.0
-        for f, scores in enumerate(question.scores):
-            # to add to a propensity is to take from the thresholds, (move x country, threshold)
-            moved = kappa - moves[:, :, f, None] * steep[self.layout.item_of_threshold]
-            moved = moved.reshape(-1, kappa.shape[-1])
-            grid = spread[f].grid
-            above = probability_above(moved, steep, self.scales[f], grid)
-            p = category_probabilities(moved, steep, above, self.scales[f], grid)
-            p = p.reshape(len(moves), n_countries, *p.shape[1:])
-            share = spread[f].share[:, :, None]  # (country, node, 1)
-            if question.scale != "any":
-                out = out + (p @ share)[..., 0] @ scores
-                continue
-            # given the propensity, items are answered independently
-            for r, response in enumerate(question.responses):
-                if response.form == f:
-                    takes_part = np.swapaxes(p, 2, 3) @ _one_by_one(scores[:, r], self.layout, f)
-                    some = 1 - np.prod(1 - takes_part, axis=-1)  # (move, country, node)
-                    only = np.eye(len(question.responses))[r]
-                    out = out + (some[..., None, :] @ share)[..., 0] * only
-        return np.asarray(out)
+            moves = [np.zeros((1, len(effects), self.layout.n_forms))] * len(versions)
+        mu = [propensities(effects, np.asfortranarray(x).T, self.ends) for x in versions]
+        weights = np.broadcast_to(weight, (len(versions), weight.shape[-1]))
+        out: list[np.ndarray] = [np.zeros(())] * len(versions)
+        for f in range(self.layout.n_forms):
+            step = _STEP / self._steepest(f, steep)
+            lattice = _lattice([m[f] for m in mu], [move[..., f] for move in moves], step)
+            table = self._table(question, f, kappa, steep, float(sigma[f]), lattice)
+            for v, move in enumerate(moves):
+                laid = lay_on_lattice(mu[v][f], weights[v], self.ends, lattice)
+                out[v] = out[v] + average_moved(laid, table, move[..., f] / step)
+        return out
+
+    def _stated(self, draw: Draw) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Effects, thresholds, discriminations, and SDs of deviations, as they were fitted."""
+        if self.nodes is None:
+            effects, kappa = effects_and_thresholds(self.layout, draw)
+            steep = discriminations(self.layout, draw)
+            return effects, kappa, steep, np.zeros(self.layout.n_forms)
+        return integrand_at(self.layout, draw, self.nodes)[:4]
+
+    def _steepest(self, form: int, steep: np.ndarray) -> float:
+        return max(1.0, float(steep[self.own[form]].max()))
+
+    def _table(
+        self,
+        question: Question,
+        form: int,
+        kappa: np.ndarray,
+        steep: np.ndarray,
+        sigma: float,
+        lattice: np.ndarray,
+    ) -> np.ndarray:
+        """Expected answers at given expected propensities, (country, response, lattice node)."""
+        if sigma == 0:
+            return self._answers(question, form, kappa, steep, lattice)
+        # the trapezoidal rule is exact where the spacing resolves both deviations and logistics
+        spacing = 0.7 * min(sigma, 1 / self._steepest(form, steep))
+        low, high = lattice[0] - _REACH * sigma, lattice[-1] + _REACH * sigma
+        grid = spacing * np.arange(np.floor(low / spacing), np.ceil(high / spacing) + 1)
+        answers = self._answers(question, form, kappa, steep, grid)
+        return answers @ normal_weights(grid, lattice, sigma)
+
+    def _answers(
+        self,
+        question: Question,
+        form: int,
+        kappa: np.ndarray,
+        steep: np.ndarray,
+        grid: np.ndarray,
+    ) -> np.ndarray:
+        """Expected answers at given propensities, (country, response, node)."""
+        scale = self.scales[form]
+        above = probability_above(kappa, steep, scale, grid)
+        p = category_probabilities(kappa, steep, above, scale, grid)
+        if question.scale != "any":
+            return question.scores[form].T @ p
+        out = np.zeros((len(kappa), len(question.responses), len(grid)))
+        for r, response in enumerate(question.responses):
+            if response.form == form:
+                # given the propensity, items are answered independently
+                takes_part = question.taking_part[r].T @ p  # (country, item, node)
+                out[:, r] = 1 - np.prod(1 - takes_part, axis=1)
+        return out
 
     def ask(self, responses: list[Response], scale: ResponseScale) -> Question:
         """Prepare a question: what each answer counts for.
@@ -200,10 +209,12 @@ class Population:
         -------
         Question
         """
+        scores = tuple(self._scores(responses, scale, f) for f in range(self.layout.n_forms))
+        taking_part = (
+            _one_by_one(scores[r.form][:, i], self.layout, r.form) for i, r in enumerate(responses)
+        )
         return Question(
-            tuple(responses),
-            scale,
-            tuple(self._scores(responses, scale, f) for f in range(self.layout.n_forms)),
+            tuple(responses), scale, scores, tuple(taking_part) if scale == "any" else ()
         )
 
     def _scores(self, responses: list[Response], scale: ResponseScale, form: int) -> np.ndarray:
@@ -242,37 +253,113 @@ def _one_by_one(counts: np.ndarray, layout: ItemLayout, form: int) -> np.ndarray
     return np.stack([counts * (item == k) for k in np.unique(item[counts > 0])], axis=1)
 
 
-def _spread(mu: np.ndarray, weight: np.ndarray, ends: np.ndarray, sigma: float) -> Spread:
-    low, high = mu.min(), mu.max()
-    lattice = low + _STEP * np.arange(-1, int((high - low) / _STEP) + 3)
-    laid = _lay_on_lattice(mu, weight, ends, lattice[0], _STEP, len(lattice))
-    if sigma == 0:
-        return Spread(lattice, laid)
-    # the trapezoidal rule is exact where the spacing resolves both deviations and logistics
-    spacing = min(0.7 * sigma, 0.7)
-    n_nodes = int((high - low + 2 * _REACH * sigma) / spacing) + 2
-    grid = low - _REACH * sigma + spacing * np.arange(n_nodes)
-    z = (grid - lattice[:, None]) / sigma
-    return Spread(grid, laid @ np.exp(-0.5 * z**2) * (spacing / (sigma * np.sqrt(2 * np.pi))))
+def _lattice(mu: Sequence[np.ndarray], moves: Sequence[np.ndarray], step: float) -> np.ndarray:
+    """Nodes that hold all propensities before and after they move, and three more at each end."""
+    low = min(m.min() + min(move.min(), 0.0) for m, move in zip(mu, moves, strict=True))
+    high = max(m.max() + max(move.max(), 0.0) for m, move in zip(mu, moves, strict=True))
+    # multiples of the step: what is asked of some citizens hangs on no others that are asked about
+    return step * np.arange(np.floor(low / step) - 3, np.floor(high / step) + 5)
 
 
 @compiled
-def _lay_on_lattice(
-    mu: np.ndarray, weight: np.ndarray, ends: np.ndarray, origin: float, step: float, n: int
+def propensities(effects: np.ndarray, x: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Expected propensities as the sampler's ``expected_propensity``, (form, citizen).
+
+    `x` is (1 + coefficient, citizen).
+    """
+    n_countries, n_forms, n_columns = effects.shape
+    out = np.zeros((n_forms, x.shape[1]))
+    for c in range(n_countries):
+        for f in range(n_forms):
+            own = out[f, ends[c] : ends[c + 1]]
+            for p in range(n_columns):
+                column, effect = x[p, ends[c] : ends[c + 1]], effects[c, f, p]
+                for i in range(len(own)):
+                    own[i] += effect * column[i]
+    return out
+
+
+@compiled
+def normal_weights(grid: np.ndarray, lattice: np.ndarray, sigma: float) -> np.ndarray:
+    """Weights of equally spaced nodes in means over N(lattice node, sigma), (node, lattice node).
+
+    Both are on the scale of propensities.
+    """
+    spacing = grid[1] - grid[0]
+    factor = spacing / (sigma * math.sqrt(2 * math.pi))
+    out = np.empty((len(grid), len(lattice)))
+    for q in range(len(grid)):
+        for j in range(len(lattice)):
+            z = (grid[q] - lattice[j]) / sigma
+            out[q, j] = factor * math.exp(-0.5 * z * z)
+    return out
+
+
+@compiled
+def _cubic(t: float) -> tuple[float, float, float, float]:
+    """Weights of the nodes at -1, 0, 1 and 2 in the value at t."""
+    inner, outer = t * (t - 1) / 6, (t + 1) * (t - 2) / 2
+    return -inner * (t - 2), outer * (t - 1), -outer * t, inner * (t + 1)
+
+
+@compiled
+def lay_on_lattice(
+    mu: np.ndarray, weight: np.ndarray, ends: np.ndarray, lattice: np.ndarray
 ) -> np.ndarray:
-    """Lay weights onto an equally spaced lattice by cubic interpolation, (country, node).
+    """Lay weights onto equally spaced nodes by cubic interpolation, (country, lattice node).
 
     A smooth function's weighted mean over citizens is then its weighted sum over the lattice.
     `mu` and `weight` are (citizen,); every `mu` has two nodes on either side.
     """
+    n = len(lattice)
+    per_step = (n - 1) / (lattice[-1] - lattice[0])
     out = np.zeros((len(ends) - 1, n))
     for c in range(len(out)):
         for i in range(ends[c], ends[c + 1]):
-            at = (mu[i] - origin) / step
+            at = (mu[i] - lattice[0]) * per_step
             j = min(max(int(at), 1), n - 3)
-            t = at - j
-            out[c, j - 1] -= weight[i] * t * (t - 1) * (t - 2) / 6
-            out[c, j] += weight[i] * (t + 1) * (t - 1) * (t - 2) / 2
-            out[c, j + 1] -= weight[i] * (t + 1) * t * (t - 2) / 2
-            out[c, j + 2] += weight[i] * (t + 1) * t * (t - 1) / 6
+            before, here, after, beyond = _cubic(at - j)
+            out[c, j - 1] += weight[i] * before
+            out[c, j] += weight[i] * here
+            out[c, j + 1] += weight[i] * after
+            out[c, j + 2] += weight[i] * beyond
+    return out
+
+
+@compiled
+def average_moved(laid: np.ndarray, table: np.ndarray, moves: np.ndarray) -> np.ndarray:
+    """Mean of tabulated functions over citizens who are moved along the lattice.
+
+    Parameters
+    ----------
+    laid : numpy.ndarray
+        (country, lattice node), from :func:`lay_on_lattice`.
+    table : numpy.ndarray
+        (country, response, lattice node).
+    moves : numpy.ndarray
+        (move, country), in steps of the lattice.
+
+    Returns
+    -------
+    numpy.ndarray
+        (move, country, response).
+    """
+    n = laid.shape[1]
+    out = np.zeros((len(moves), *table.shape[:2]))
+    for m in range(len(moves)):
+        for c in range(len(laid)):
+            j = math.floor(moves[m, c])
+            before, here, after, beyond = _cubic(moves[m, c] - j)
+            for r in range(table.shape[1]):
+                value = table[c, r]
+                total = 0.0
+                for i in range(max(0, 1 - j), min(n, n - 2 - j)):
+                    k = i + j
+                    total += laid[c, i] * (
+                        before * value[k - 1]
+                        + here * value[k]
+                        + after * value[k + 1]
+                        + beyond * value[k + 2]
+                    )
+                out[m, c, r] = total
     return out

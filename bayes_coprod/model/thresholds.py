@@ -63,7 +63,7 @@ def effects_and_thresholds(
         effects = np.concatenate([effects, draw["b"]], axis=2)
     # in participation the level is all in the intercept
     kappa = draw.get("kappa", np.zeros(len(layout.form)))
-    kappa = np.tile(kappa, (len(effects), 1))
+    kappa = np.zeros((len(effects), 1)) + kappa
     if "shift" in draw:
         kappa = kappa + draw["shift"][:, layout.item_of_threshold]
     if "threshold_shift" in draw:

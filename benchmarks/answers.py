@@ -1,0 +1,178 @@
+"""What the answers cost: levels, driver effects and a scenario, beside a plain NumPy loop.
+
+    python benchmarks/answers.py [--fit fit.nc] [--draws 1000] [--loop 40] [--out answers.json]
+
+The five-nation `items` fit, made here (a minute or two) or loaded. Each quantity has a process of
+its own: seconds of the call, after a first one with a few draws, which compiles; and by how much
+the process grew. The loop is the same levels as one would write them down: at each draw and for
+each citizen Gauss-Hermite quadrature of the items' expected scores. It is run with some of the
+draws, and its seconds are scaled to all; the largest difference from `country_levels` is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+NODES = 31
+"""Of the loop's quadrature."""
+QUANTITIES = ("levels", "effects", "scenario", "loop")
+SAID = {
+    "levels": "country_levels and gap",
+    "effects": "driver_effects, all scales",
+    "scenario": "one scenario",
+    "loop": "the same levels, plain NumPy loop",
+}
+
+
+def with_draws(fit: Any, n: int) -> Any:
+    """The same fit with the first n draws of each chain."""
+    import xarray as xr
+
+    tree = fit.tree.copy()
+    tree["posterior"] = xr.DataTree(fit.posterior.isel(draw=slice(0, n)))
+    del tree["sample_stats"]  # of all draws
+    return replace(fit, tree=tree)
+
+
+def ask(quantity: str, fit: Any) -> Any:
+    """Call what is measured."""
+    import bayes_coprod as bc
+
+    if quantity == "levels":
+        levels = bc.country_levels(fit)
+        return bc.gap(fit, of=levels)
+    if quantity == "effects":
+        return [bc.driver_effects(fit, scale=scale) for scale in ("link", "index", "share", "any")]
+    if quantity == "scenario":
+        return bc.scenario(fit, {"self_efficacy": bc.by(1)})
+    return loop(fit)
+
+
+def loop(fit: Any) -> np.ndarray:
+    """Levels in points of these respondents, (draw, country, form), citizen by citizen."""
+    design = fit.design
+    x, country = design["x"].values, design["country_index"].values
+    form_of, n_categories = design["item_form"].values, design["n_categories"].values
+    node, weight = np.polynomial.hermite_e.hermegauss(NODES)
+    weight = weight / weight.sum()
+    posterior = fit.posterior.stack(sample=("chain", "draw"))
+    out = []
+    for s in range(posterior.sizes["sample"]):
+        draw = posterior.isel(sample=s)
+        b = draw["b"].transpose("country", "form", "coefficient").values[country]
+        intercept = draw["b_intercept"].transpose("country", "form").values[country]
+        mu = intercept + np.einsum("ifp,ip->if", b, x)
+        shift = draw["shift"].transpose("country", "item").values[country]
+        score, start = np.zeros(mu.shape), 0
+        for k, (f, n) in enumerate(zip(form_of, n_categories, strict=True)):
+            theta = mu[:, f, None] + draw["sigma"].values[f] * node  # (citizen, node)
+            for kappa in draw["kappa"].values[start : start + n - 1]:
+                above = 1 / (1 + np.exp(kappa + shift[:, k, None] - theta))
+                score[:, f] += 100 / (n - 1) * (above @ weight) / (form_of == f).sum()
+            start += n - 1
+        out.append([score[country == c].mean(axis=0) for c in range(country.max() + 1)])
+    return np.array(out)
+
+
+def measure(quantity: str, path: str, draws: int, n_loop: int) -> dict[str, float]:
+    """Seconds and growth of one quantity, in this process."""
+    import bayes_coprod as bc
+
+    fit = bc.load_fit(path)
+    fit = with_draws(fit, min(draws, fit.posterior.sizes["draw"]))
+    n_draws = fit.posterior.sizes["draw"] * fit.posterior.sizes["chain"]
+    ask(quantity, with_draws(fit, 2))
+    scaled = 1.0
+    if quantity == "loop":
+        per_chain = max(1, n_loop // fit.posterior.sizes["chain"])
+        fit = with_draws(fit, per_chain)
+        scaled = n_draws / (per_chain * fit.posterior.sizes["chain"])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start, start_cpu = time.perf_counter(), time.process_time()
+    answer = ask(quantity, fit)
+    found = {
+        "draws": float(n_draws),
+        "seconds": scaled * (time.perf_counter() - start),
+        "cpu_seconds": scaled * (time.process_time() - start_cpu),
+        "grew_megabytes": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e3,
+        "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
+    }
+    if quantity == "loop":
+        ours = bc.country_levels(fit, uncertainty="fixed")
+        found["largest_difference"] = float(abs(ours.values.reshape(answer.shape) - answer).max())
+    return found
+
+
+def make_fit(path: str, draws: int) -> None:
+    """Fit the five nations and save the draws."""
+    import bayes_coprod as bc
+
+    fit = bc.fit_model("items", bc.five_nations(), draws=draws, progressbar=False)
+    bc.save_fit(fit, path)
+
+
+def run(*task: object) -> None:
+    """Do one task in a process of its own."""
+    subprocess.run([sys.executable, __file__, "--task", json.dumps(task)], check=True)
+
+
+def main() -> None:
+    """Measure each quantity in turn, print a table and write the numbers."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--fit", type=Path, help="a saved five-nation items fit; made otherwise")
+    parser.add_argument("--draws", type=int, default=1_000, help="of each of the four chains")
+    parser.add_argument("--loop", type=int, default=40, help="draws of the NumPy loop")
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("answers.json"))
+    parser.add_argument("--task", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.task:
+        kind, *given = json.loads(options.task)
+        if kind == "fit":
+            make_fit(*given)
+            return
+        quantity, path, draws, n_loop, to = given
+        found = measure(quantity, path, draws, n_loop)
+        Path(to).write_text(json.dumps(found), encoding="utf-8")
+        return
+    result: dict[str, Any] = {
+        "command": " ".join(["python", "benchmarks/answers.py", *sys.argv[1:]]),
+        "date": date.today().isoformat(),
+        "machine": platform.machine(),
+        "quantities": {},
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(options.fit or Path(folder, "fit.nc"))
+        if options.fit is None:
+            run("fit", path, options.draws)
+        print(f"{'':36}{'draws':>7}{'s':>8}{'CPU s':>8}{'grew MB':>9}{'peak MB':>9}", flush=True)
+        for quantity in QUANTITIES:
+            to = Path(folder, "found.json")
+            run("measure", quantity, path, options.draws, options.loop, str(to))
+            found = json.loads(to.read_text(encoding="utf-8"))
+            result["quantities"][quantity] = found
+            print(
+                f"{SAID[quantity]:36}{found['draws']:7,.0f}{found['seconds']:8.1f}"
+                f"{found['cpu_seconds']:8.1f}{found['grew_megabytes']:9.0f}"
+                f"{found['peak_megabytes']:9.0f}",
+                flush=True,
+            )
+    away = result["quantities"]["loop"]["largest_difference"]
+    print(f"largest difference of levels from the loop's: {away:.1e} points of 100")
+    options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
