@@ -74,9 +74,9 @@ def group_levels(
     -------
     xarray.Dataset
         ``levels`` (chain, draw, country, form, group), in the scale's units, NaN where a
-        country has nobody in a group; ``pooled_levels`` (chain, draw, form, group), the mean over the
-        countries that have somebody; ``share`` (country, group), of the country's citizens, weights
-        held. Each driver is a coord of its levels along group.
+        country has nobody in a group; ``pooled_levels`` (chain, draw, form, group), the mean over
+        the countries that have somebody; ``share`` (country, group), of the country's citizens,
+        weights held. Each driver is a coord of its levels along group.
 
     Raises
     ------
@@ -98,7 +98,8 @@ def group_levels(
         attrs={"units": "share of citizens"},
     )
     return xr.Dataset(
-        {"levels": levels, "pooled_levels": country_mean(levels), "share": share}, attrs=levels.attrs
+        {"levels": levels, "pooled_levels": country_mean(levels), "share": share},
+        attrs=levels.attrs,
     )
 
 

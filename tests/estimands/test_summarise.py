@@ -86,6 +86,16 @@ def test_levels_have_no_probability_of_being_positive(draws):
     assert "p_positive" in summarise(difference)
 
 
+def test_a_difference_between_forms_keeps_its_probability_though_it_keeps_its_name(draws):
+    levels = abs(draws).rename("country_levels").assign_attrs(units="points of 100")
+    levels[..., 0] += 100
+    difference = levels.sel(form="alone") - levels.sel(form="together")
+    assert difference.name == "country_levels"
+    assert (difference > 0).all()
+    assert (summarise(difference)["p_positive"] == 1).all()
+    assert "p_positive" not in summarise(levels.sel(form="alone"))
+
+
 def test_one_number_gets_its_name(draws):
     table = summarise(draws.isel(country=0, form=0, drop=True))
     assert list(table.index) == ["quantity"]
