@@ -44,14 +44,14 @@ def ranks_of(rng, n, sd=1.0, shift=0.0):
 
 @pytest.fixture(scope="module")
 def serial(flat_survey):
-    return calibrate(PARTICIPATION, flat_survey, n=3, ranked=9)
+    return calibrate(PARTICIPATION, flat_survey, n=2, ranked=9)
 
 
 def test_participation_is_ranked_wherever_it_is_fitted(flat_survey, serial):
     with ThreadPoolExecutor(2) as pool:
-        there = calibrate(PARTICIPATION, flat_survey, n=3, ranked=9, executor=pool)
+        there = calibrate(PARTICIPATION, flat_survey, n=2, ranked=9, executor=pool)
     xr.testing.assert_identical(there, serial)
-    assert serial["rank"].shape == (9, 3)
+    assert serial["rank"].shape == (9, 2)
     assert serial.attrs == {"ranked": 9, "model": "p", "survey": "Small", "random_seed": 2008}
 
 
@@ -73,8 +73,8 @@ def test_first_and_last_of_each_quantity_are_ranked(serial):
 
 
 def test_index_is_ranked(flat_survey):
-    found = calibrate(INDEX | {"forms": ["alone"]}, flat_survey, n=3, ranked=9)
-    assert found.sizes == {"quantity": 10, "replication": 3}
+    found = calibrate(INDEX | {"forms": ["alone"]}, flat_survey, n=2, ranked=9)
+    assert found.sizes == {"quantity": 10, "replication": 2}
     assert "residual_sd[alone]" in found["quantity"]
     # the log likelihood, the last, is that of points of 100
     assert (found["truth"][-1] < -500).all()
