@@ -300,9 +300,9 @@ def _check_k(loo: ELPDDataLOO) -> Finding:
     message = f"The largest is {float(k[worst]):.2f}; no single citizen moves the fit much."
     if n:
         message = (
-            f"{n:,} of {loo.n_data_points:,} citizens {'has' if n == 1 else 'have'} more than "
-            f"{loo.good_k:.2f}, up to {float(k[worst]):.2f}: without them the posterior would "
-            "differ more than importance weights can follow."
+            f"{n:,} of {loo.n_data_points:,} citizens {'has' if n == 1 else 'have'} a k above "
+            f"{loo.good_k:.2f}, up to {float(k[worst]):.2f}: without any one of "
+            "them the posterior would differ more than importance weights can follow."
         )
     return Finding(
         "Pareto k",

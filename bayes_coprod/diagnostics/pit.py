@@ -66,10 +66,10 @@ def check_pit(fit: Fit, draws: int, random_seed: int) -> Finding:
         "; ".join(outside),
         ratios[where],
         1.0,
-        f"The distribution of predictive probabilities strays {ratios[where]:.2g} times as far "
-        f"from uniform as the {100 * PIT_PROB:g} % envelope allows ({where}).",
-        "Indices are not normal given the drivers: see scores; quote levels and effects, which are "
-        "averages, and no single citizens' intervals, or fit the model 'items'."
+        f"Citizens' places in their predictions are {ratios[where]:.2g} times as far from "
+        f"evenly spread as the {100 * PIT_PROB:g} % envelope allows ({where}).",
+        "Indices are not normal given the drivers: see plot_pit and scores. Quote levels and "
+        "effects, which are averages, and no single citizens' intervals, or fit the model 'items'."
         if outside
         else "",
     )

@@ -22,6 +22,15 @@ from bayes_coprod.inference.fit import Fit, check_is_fit
 LEVEL = 0.01
 """Rate at which each check accuses a model with known parameters that is right."""
 _NAMED = 5
+_MEASURED = {
+    "calibration": "shares",
+    "calibration by driver": "mean scores",
+    "scores": "spreads, ends and shapes of scores",
+    "correlation of scores": "correlations",
+    "driver interactions": "interactions",
+    "reliability": "miscalibrations of probabilities",
+}
+"""What each check compares, in words."""
 
 
 def check_predictive(fit: Fit, *, draws: int = 400, random_seed: int | None = None) -> Findings:
@@ -122,8 +131,9 @@ def _judged(fit: Fit, comparison: Comparison) -> Finding:
     worst = beyond[0]
     seen = comparison.observed[:, worst].mean()
     made = np.mean([values[:, worst].mean() for values in comparison.replicated])
+    distance = float(verdict.distance[worst])
     left_out = int((~measured).sum())
-    missed = f"; {left_out} more have fewer than {FEWEST} citizens" if left_out else ""
+    missed = f" ({left_out} more have fewer than {FEWEST} citizens)" if left_out else ""
     status: Status = "pass" if verdict.p > LEVEL else "warn"
     more = f" and {len(beyond) - _NAMED} more" if len(beyond) > _NAMED else ""
     return Finding(
@@ -132,10 +142,10 @@ def _judged(fit: Fit, comparison: Comparison) -> Finding:
         "; ".join(comparison.cells[i] for i in beyond[:_NAMED]) + more if status == "warn" else "",
         verdict.p,
         LEVEL,
-        f"Of {int(measured.sum())} statistics{missed}, the farthest from its replicates is "
-        f"{comparison.cells[worst]}: {seen:.3g} observed, {made:.3g} expected "
-        f"({verdict.distance[worst]:+.1f} SD; replicates' farthest are within "
-        f"{verdict.limit:.1f}).",
+        f"Of {int(measured.sum())} {_MEASURED[check]}{missed}, the farthest from what the model "
+        f"expects is {comparison.cells[worst]}: {seen:.3g} observed, {made:.3g} expected, "
+        f"{abs(distance):.1f} SDs {'above' if distance > 0 else 'below'}; by chance alone the "
+        f"farthest lies within {verdict.limit:.1f} SDs.",
         "" if status == "pass" else _remedy(fit, check),
     )
 
@@ -150,8 +160,8 @@ def _remedy(fit: Fit, check: str) -> str:
     if check == "scores":
         if spec.likelihood == "index" and not spec.sigma_varies:
             return (
-                "If it is the SD, fit with sigma_varies = true; else fit the model 'items', which "
-                "knows the ends of the scale, and look for careless answers there."
+                "For an SD, fit with sigma_varies = true; for the rest, look for careless answers "
+                "or fit the model 'items', which knows the ends of the scale."
             )
         return "Look for careless or copied answers there, or fit the model 'items'."
     if check == "correlation of scores" and spec.likelihood == "index" and not spec.sigma_varies:
