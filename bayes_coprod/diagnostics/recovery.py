@@ -205,6 +205,7 @@ def _check_mapping(place: str, given: object, known: Sequence[str]) -> None:
             SpecError,
             "recover",
             f"{place} is {given!r}",
+            value="",  # resembles no name
             available=known,
             remedy="Give a mapping from these to values.",
         )
