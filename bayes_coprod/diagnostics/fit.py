@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Executor
 from typing import Literal, get_args
 
+from bayes_coprod import names
 from bayes_coprod.diagnostics.countries import check_countries
 from bayes_coprod.diagnostics.imputation import check_imputation
 from bayes_coprod.diagnostics.influence import FEWEST_DRAWS, check_influence, citizen_loo
@@ -17,7 +18,10 @@ from bayes_coprod.diagnostics.sampling import check_sampling
 from bayes_coprod.diagnostics.worst import in_worst_part
 from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.finding import Finding, Findings
-from bayes_coprod.inference.fit import Fit, check_is_fit
+from bayes_coprod.inference.fit import Fit, check_is_fit, thin_fit
+
+_ENOUGH = 1000
+"""Draws by which the influence of citizens is judged, where none of them is fitted without."""
 
 type Level = Literal["quick", "full"]
 
@@ -107,9 +111,9 @@ def _quick(fit: Fit) -> list[Finding]:
 
 def _influence(fit: Fit, refits: bool, executor: Executor | None, progressbar: bool) -> Findings:
     """Leave citizens out, those whom weights cannot follow by fitting again where that is asked."""
-    n_draws = fit.posterior["b"].sizes["chain"] * fit.posterior.sizes["draw"]
-    if not refits or n_draws < FEWEST_DRAWS:
-        return check_influence(fit)
+    chains = fit.posterior.sizes[names.CHAIN]
+    if not refits or chains * fit.posterior.sizes[names.DRAW] < FEWEST_DRAWS:
+        return check_influence(thin_fit(fit, -(-_ENOUGH // chains)))
     return check_influence(fit, of=citizen_loo(fit, executor=executor, progressbar=progressbar))
 
 

@@ -14,7 +14,7 @@ from bayes_coprod import names
 from bayes_coprod.diagnostics.conclusions import conclusions
 from bayes_coprod.errors import SpecError, SurveyError, make_error
 from bayes_coprod.estimands.countries import country_levels
-from bayes_coprod.inference.fit import Fit, check_is_fit
+from bayes_coprod.inference.fit import Fit, check_is_fit, thin_fit
 from bayes_coprod.inference.pointwise import add_log_likelihood, stream_log_likelihood, take_nodes
 from bayes_coprod.inference.pooled import join_chains
 from bayes_coprod.inference.refit import Refit, map_fits, run_refit
@@ -87,7 +87,11 @@ def leave_one_country_out(
     _check_countries(fit)
     reasons = {name: what_is_missing(without_country(fit.design, name)) for name in fit.countries}
     _check_some(reasons)
-    thin = _thinned(fit, draws)
+    if draws < 1:
+        raise make_error(
+            SpecError, "leave_one_country_out", f"draws is {draws}", remedy="Give 1 or more."
+        )
+    thin = thin_fit(fit, draws)
     tasks = [
         task for name, reason in reasons.items() if not reason for task in _tasks(fit, thin, name)
     ]
@@ -119,22 +123,6 @@ def _check_some(reasons: dict[str, str]) -> None:
             + "; ".join(f"without {name!r} there is {why}" for name, why in reasons.items()),
             remedy="Leave these items or drivers out of the model.",
         )
-
-
-def _thinned(fit: Fit, draws: int) -> Fit:
-    """A fit with so many draws of each chain, evenly spaced."""
-    if draws < 1:
-        raise make_error(
-            SpecError, "leave_one_country_out", f"draws is {draws}", remedy="Give 1 or more."
-        )
-    n = fit.posterior.sizes[names.DRAW]
-    at = np.linspace(0, n - 1, min(n, draws)).round().astype(int)
-    tree = fit.tree.copy()
-    posterior = fit.posterior.isel({names.DRAW: at})
-    tree["posterior"] = xr.DataTree(posterior.assign_coords({names.DRAW: np.arange(len(at))}))
-    if "sample_stats" in tree.children:  # of all draws
-        del tree["sample_stats"]
-    return Fit(fit.spec, fit.codebook, fit.design, tree)
 
 
 @dataclass(frozen=True, eq=False)

@@ -132,6 +132,33 @@ def spec_of_part(spec: ModelSpec, k: int) -> ModelSpec:
     return replace(spec, sampler=sampler)
 
 
+def thin_fit(fit: Fit, draws: int) -> Fit:
+    """Keep so many draws of each chain, evenly spaced.
+
+    Parameters
+    ----------
+    fit : Fit
+    draws : int
+        1 or more.
+
+    Returns
+    -------
+    Fit
+        Without the sampler's statistics, which are of all draws; the same fit if it has no more.
+    """
+    n = fit.posterior.sizes[names.DRAW]
+    if n <= draws:
+        return fit
+    at = np.linspace(0, n - 1, draws).round().astype(int)
+    tree = fit.tree.copy()
+    posterior = fit.posterior.isel({names.DRAW: at})
+    tree["posterior"] = xr.DataTree(posterior.assign_coords({names.DRAW: np.arange(draws)}))
+    for group in ("sample_stats", "log_likelihood", "cell_log_likelihood"):
+        if group in tree.children:
+            del tree[group]
+    return Fit(fit.spec, fit.codebook, fit.design, tree)
+
+
 def check_is_fit(fit: object, place: str) -> None:
     """Refuse what is no fit where a function begins with one."""
     if isinstance(fit, Fit):

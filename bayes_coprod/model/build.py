@@ -115,5 +115,7 @@ def compile_citizen_log_likelihood(
         for name in likelihood.parameters(spec, design)
     }
     output = likelihood.citizens(spec, design, inputs, pilot)
-    function = pytensor.function(list(inputs.values()), output, mode="JAX")
+    # the integral over citizens is compiled already, and around it there is next to nothing
+    mode = AT_ONCE if spec.likelihood == "items" else "JAX"
+    function = pytensor.function(list(inputs.values()), output, mode=mode)
     return lambda draw: np.asarray(function(*(draw[name] for name in inputs)))

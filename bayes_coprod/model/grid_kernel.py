@@ -443,6 +443,20 @@ def integrate(
 
 
 @compiled
+def log_likelihoods(
+    mu: np.ndarray, sigma: np.ndarray, rho: float, form_1: Form, form_2: Form
+) -> np.ndarray:
+    """Log likelihood of each citizen, (citizen,), without gradients; as :func:`integrate`."""
+    n = len(mu)
+    pair = _prepare(mu, sigma, rho, form_1, form_2)
+    log_sum = np.empty(n)
+    room = _make_block(min(_BLOCK, n), pair)
+    for start in range(0, n, _BLOCK):
+        _weigh(start, pair, _shorten(room, min(_BLOCK, n - start)), log_sum)
+    return log_sum + pair.log_constant
+
+
+@compiled
 def _spread(start: int, weights: np.ndarray, windows: Windows, out: np.ndarray) -> None:
     """Add a block's node weights to the rows of its citizens' patterns, (row, grid node)."""
     n, n_nodes = weights.shape

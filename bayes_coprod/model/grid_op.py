@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import copy
 from functools import cached_property
 from itertools import pairwise
 
-import jax
 import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.op import Op
-from pytensor.link.jax.dispatch import jax_funcify
 
 from bayes_coprod.model.answer_tables import Patterns, Scale, add_by_kappa, answer_products
-from bayes_coprod.model.grid_kernel import Form, Windows, draw_nodes, integrate, node_weights
+from bayes_coprod.model.grid_kernel import (
+    Form,
+    Windows,
+    draw_nodes,
+    integrate,
+    log_likelihoods,
+    node_weights,
+)
 from bayes_coprod.model.quadrature import Nodes, coarser, enough, steps
 
 _MOST_PATTERNS = 100
@@ -141,6 +146,19 @@ class GridIntegral:
             by_sigma[: self.n_forms],
             np.asarray(by_rho),
         ]
+
+    def log_likelihood(
+        self,
+        effects: np.ndarray,
+        kappa: np.ndarray,
+        discrimination: np.ndarray,
+        sigma: np.ndarray,
+        rho: float,
+    ) -> np.ndarray:
+        """Log likelihood of each citizen, (citizen,); parameters as of :meth:`evaluate`."""
+        forms = self._forms_for(discrimination, sigma, rho)
+        products = [answer_products(kappa, discrimination, p)[1] for _, p in forms]
+        return log_likelihoods(*self._arguments(forms, effects, products, sigma, rho))
 
     def posterior(
         self,
@@ -363,20 +381,7 @@ class GridCitizens(Op):  # type: ignore[misc]
     def perform(
         self, node: Apply, inputs: Sequence[np.ndarray], output_storage: list[list[np.ndarray]]
     ) -> None:
-        """Evaluate the log likelihood."""
-        output_storage[0][0] = self.value(*inputs)
-
-    def value(self, *inputs: np.ndarray) -> np.ndarray:
-        """Log likelihood of each citizen, (citizen,)."""
+        """Evaluate the log likelihood of each citizen, (citizen,)."""
         effects, kappa, steep, sigma = (np.ascontiguousarray(value) for value in inputs[:4])
-        return self.integral.evaluate(effects, kappa, steep, sigma, float(inputs[4]))[0]
-
-
-@jax_funcify.register(GridCitizens)  # type: ignore[untyped-decorator]
-def _call_citizens_from_jax(op: GridCitizens, **_: object) -> Callable[..., jax.Array]:
-    shape = jax.ShapeDtypeStruct((len(op.integral.x),), np.float64)  # type: ignore[no-untyped-call]
-
-    def call(*inputs: jax.Array) -> jax.Array:
-        return jax.pure_callback(op.value, shape, *inputs)
-
-    return call
+        arguments = effects, kappa, steep, sigma, float(inputs[4])
+        output_storage[0][0] = self.integral.log_likelihood(*arguments)

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from bayes_coprod.errors import CoprodError, FitFileError
-from bayes_coprod.inference.fit import Fit, load_fit, save_fit
+from bayes_coprod.inference.fit import Fit, load_fit, save_fit, thin_fit
 
 
 @pytest.fixture(scope="module")
@@ -224,3 +224,11 @@ def test_a_fit_is_shown_with_its_escaped_name(flat_fit):
     assert "300 citizens in 3 countries" in repr(named)
     assert "&lt;b&gt;" in named._repr_html_()
     assert isinstance(named, Fit)
+
+
+def test_a_thinned_fit_has_evenly_spaced_draws_of_each_chain(fit):
+    thin = thin_fit(fit, 3)
+    np.testing.assert_array_equal(thin.posterior["b"], fit.posterior["b"].isel(draw=[0, 250, 499]))
+    assert list(thin.posterior["draw"].values) == [0, 1, 2]
+    assert "sample_stats" not in thin.tree.children
+    assert thin_fit(fit, 500) is fit
