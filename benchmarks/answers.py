@@ -42,8 +42,8 @@ def with_draws(fit: Any, n: int) -> Any:
     import xarray as xr
 
     tree = fit.tree.copy()
-    tree["posterior"] = xr.DataTree(fit.posterior.isel(draw=slice(0, n)))
-    del tree["sample_stats"]  # of all draws
+    for name in ("posterior", "sample_stats"):
+        tree[name] = xr.DataTree(fit.tree[name].to_dataset().isel(draw=slice(0, n)))
     return replace(fit, tree=tree)
 
 
