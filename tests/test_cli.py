@@ -436,6 +436,21 @@ def test_a_fit_is_checked_from_its_file(home, ran):
     assert out == f"{check_fit(load_fit(home / 'fit.nc'))!r}\n"
 
 
+def test_what_is_no_level_of_checks_is_refused(home, ran, tmp_path):
+    for typed in (("check", "fit.nc"), ("report", "fit.nc", "--out", tmp_path / "report.html")):
+        code, _, err = type_in(home, *typed, "--level", "ful")
+        assert code == 2
+        assert "unknown level 'ful'" in err
+        assert "'full'" in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_quick_check_makes_no_refits(home, ran):
+    code, _, err = type_in(home, "check", "fit.nc", "--refits")
+    assert code == 2
+    assert "a quick check makes no refits" in err
+
+
 def test_a_report_is_written_from_a_file_byte_by_byte_the_same(home, ran, tmp_path):
     code, out, err = type_in(home, "report", "fit.nc", "--out", tmp_path / "again.html")
     assert (code, err) == (0, "")

@@ -40,6 +40,9 @@ ModelOption = Annotated[
     str, typer.Option("--model", "-m", help="Name of a model, or a .toml file.")
 ]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Exit 1 if a check failed.")]
+LevelOption = Annotated[
+    str, typer.Option("--level", help="Of the checks of a fit: quick, or full.")
+]
 ReportOption = Annotated[Path, typer.Option("--out", "-o", help="Report to write.")]
 SaveOption = Annotated[
     Path | None, typer.Option("--save", help="Keep the fit in this file as well, .nc.")
@@ -140,7 +143,7 @@ def check(
     ] = None,
     strict: StrictOption = False,
     encoding: EncodingOption = None,
-    level: Annotated[str, typer.Option(help="Of a fit: quick, or full.")] = "quick",
+    level: LevelOption = "quick",
     refits: Annotated[
         bool, typer.Option("--refits", help="Of a full check: leave out countries one by one.")
     ] = False,
@@ -205,15 +208,18 @@ def report(
     fit: Annotated[Path, typer.Argument(help="Fit, .nc.", metavar="FIT")],
     out: ReportOption = Path("report.html"),
     strict: StrictOption = False,
+    level: LevelOption = "quick",
 ) -> None:
     """Write the report on a fit."""
     from bayes_coprod.diagnostics.fit import check_fit
     from bayes_coprod.inference.fit import load_fit
     from bayes_coprod.report.write import write_report
 
+    check_targets(out)
     loaded = load_fit(fit)
-    typer.echo(f"Report: {write_report(loaded, out).resolve()}")
-    _exit_if_failed(check_fit(loaded), strict)
+    findings = check_fit(loaded, level)  # type: ignore[arg-type]
+    typer.echo(f"Report: {write_report(loaded, out, findings=findings).resolve()}")
+    _exit_if_failed(findings, strict)
 
 
 def main() -> None:
@@ -261,7 +267,7 @@ def _run(
     sampling = check_fit(fitted)
     typer.echo(repr(sampling))
     _print_levels(fitted)
-    typer.echo(f"Report: {write_report(fitted, out).resolve()}")
+    typer.echo(f"Report: {write_report(fitted, out, findings=sampling).resolve()}")
     _exit_if_failed(Findings([*coverage, *sampling]), strict)
 
 

@@ -76,6 +76,7 @@ def collect_report(
     prob: float | None = None,
     kind: IntervalKind | None = None,
     scenarios: Scenarios | None = None,
+    findings: Findings | None = None,
 ) -> ReportData:
     """Collect what a report on a fit says.
 
@@ -84,7 +85,7 @@ def collect_report(
     fit : Fit
     prob, kind : optional
         Mass and kind of the credible intervals; ArviZ's defaults otherwise.
-    scenarios : mapping, optional
+    scenarios, findings : optional
         As for :func:`write_report`.
 
     Returns
@@ -94,7 +95,7 @@ def collect_report(
     choice = choose_interval(prob, kind)
     asked = check_scenarios(fit, scenarios, "write_report")
     coverage = Findings(Finding(**found) for found in json.loads(fit.design.attrs["coverage"]))
-    findings = Findings([*check_fit(fit), *coverage])
+    judged = Findings([*(check_fit(fit) if findings is None else findings), *coverage])
     levels = measure_of(fit).given(country_levels(fit))
     gulf = gap(fit, of=levels) if has_gap(fit) else None
     sections = [
@@ -103,7 +104,7 @@ def collect_report(
         *([drivers_section(fit, choice)] if "beta" in fit.posterior else []),
         *([items_section(fit, choice)] if fit.spec.likelihood == "items" else []),
         *([scenarios_section(asked, choice)] if asked else []),
-        _belief_section(findings),
+        _belief_section(judged),
         data_section(fit),
         model_section(fit, choice.prob),
         limits_section(fit),
@@ -116,7 +117,7 @@ def collect_report(
             if fit.codebook.synthetic
             else ""
         ),
-        failed=findings.only("fail"),
+        failed=judged.only("fail"),
         headline=_headline(fit, choice, levels, gulf),
         sections=tuple(sections),
         colophon=f"{fit.codebook.name}. Model {fit.spec.name!r}. Intervals: {choice.words}.",

@@ -47,6 +47,7 @@ def write_report(
     prob: float | None = None,
     kind: IntervalKind | None = None,
     scenarios: Mapping[str, xr.Dataset] | None = None,
+    findings: Findings | None = None,
 ) -> Path:
     """Write a report on a fit: one HTML file that needs nothing else.
 
@@ -60,6 +61,9 @@ def write_report(
     scenarios : mapping of str to xarray.Dataset, optional
         Names of scenarios with what :func:`scenario` or :func:`closing_the_gap` returned for this
         fit; they have a section of the report.
+    findings : Findings, optional
+        What :func:`check_fit` returned for this fit, such as of the full check; those of the quick
+        check otherwise.
 
     Returns
     -------
@@ -74,7 +78,9 @@ def write_report(
         If the interval is none, or a scenario is none or of another fit.
     """
     check_is_fit(fit, "write_report")
-    text = render_html(collect_report(fit, prob=prob, kind=kind, scenarios=scenarios))
+    text = render_html(
+        collect_report(fit, prob=prob, kind=kind, scenarios=scenarios, findings=findings)
+    )
     with written_whole(path, "write_report") as temporary:
         temporary.write_text(text, encoding="utf-8")
     return Path(path)

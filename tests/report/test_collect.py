@@ -20,7 +20,7 @@ from bayes_coprod.estimands.countries import (
 )
 from bayes_coprod.estimands.drivers import driver_contrast, driver_effects
 from bayes_coprod.estimands.summarise import summarise
-from bayes_coprod.finding import Findings
+from bayes_coprod.finding import Finding, Findings
 from bayes_coprod.model.spec import load_model
 from bayes_coprod.report.collect import collect_report
 from bayes_coprod.report.data import (
@@ -754,3 +754,18 @@ def test_the_model_section_names_the_drivers_that_vary(told, small):
     assert "varies by country" not in section
     formulas = blocks(collect_report(told(small, vary_by_country="none")), Formula)
     assert any("Only the level varies by country" in formula.words for formula in formulas)
+
+
+def test_findings_that_are_at_hand_are_those_of_the_report(fit):
+    found = Findings(
+        [
+            Finding("calibration", "fail", "recycle", 0.1, 0.05, "It does not fit.", "Mend it."),
+            Finding("Pareto k", "pass", "", 0.2, 0.7, "No citizen moves the fit."),
+        ]
+    )
+    report = collect_report(fit, findings=found)
+    (belief,) = (section for section in report.sections if section.title == BELIEF)
+    (shown,) = (block for block in belief.blocks if isinstance(block, Findings))
+    assert set(found) < set(shown)
+    assert "R-hat" not in {finding.check for finding in shown}
+    assert list(report.failed) == [found[0]]
