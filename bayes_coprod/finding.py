@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from html import escape
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,6 +86,10 @@ class Findings(tuple[Finding, ...]):
         return pd.DataFrame(
             [asdict(f) for f in self], columns=[field.name for field in fields(Finding)]
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The worst ``status``, and all ``findings`` as plain mappings that JSON can hold."""
+        return {"status": self.status, "findings": [asdict(f) for f in self]}
 
     def __repr__(self) -> str:
         if not self:

@@ -1,3 +1,4 @@
+import json
 from itertools import permutations
 
 import pytest
@@ -55,6 +56,13 @@ def test_frame_has_a_row_a_finding_and_a_column_a_field():
     table = Findings([finding("pass"), finding("fail", where="tau")]).to_frame()
     assert list(table) == ["check", "status", "where", "value", "limit", "message", "remedy"]
     assert list(table["where"]) == ["beta", "tau"]
+
+
+def test_machines_read_plain_mappings():
+    findings = Findings([finding("pass"), finding("fail", where="tau")])
+    read = json.loads(json.dumps(findings.to_dict()))
+    assert read["status"] == "fail"
+    assert [Finding(**row) for row in read["findings"]] == list(findings)
 
 
 def test_html_escapes_names_from_the_data():
