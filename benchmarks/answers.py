@@ -1,10 +1,10 @@
-"""What the answers cost: levels, driver effects and a scenario, beside a plain NumPy loop.
+"""What answers and checks cost after a fit, beside the fit and a plain NumPy loop.
 
     python benchmarks/answers.py [--fit fit.nc] [--draws 1000] [--loop 40] [--out answers.json]
 
-The five-nation `items` fit, made here (a minute or two) or loaded. Each quantity has a process of
-its own: seconds of the call, after a first one with a few draws, which compiles; and by how much
-the process grew. The loop is the same levels as one would write them down: at each draw and for
+The five-nation `items` fit, made here or loaded. Each quantity has a process of its own: seconds of
+the call, after a first one with a few draws, which compiles; and by how much the process grew. The
+fit is measured in the same way, after one with few draws. The loop is the same levels as one would write them down: at each draw and for
 each citizen Gauss-Hermite quadrature of the items' expected scores. It is run with some of the
 draws, and its seconds are scaled to all; the largest difference from `country_levels` is printed.
 """
@@ -28,12 +28,15 @@ import numpy as np
 
 NODES = 31
 """Of the loop's quadrature."""
-QUANTITIES = ("levels", "effects", "scenario", "loop")
 SAID = {
+    "fit": "fit_model",
     "levels": "country_levels and gap",
     "effects": "driver_effects, all scales",
     "scenario": "one scenario",
     "loop": "the same levels, plain NumPy loop",
+    "quick": "check_fit, quick",
+    "full": "check_fit, full",
+    "left_out": "leave_one_country_out",
 }
 
 
@@ -51,6 +54,13 @@ def ask(quantity: str, fit: Any) -> Any:
     """Call what is measured."""
     import bayes_coprod as bc
 
+    if quantity == "fit":
+        draws = fit.posterior.sizes["draw"]
+        return bc.fit_model("items", bc.five_nations(), draws=draws, progressbar=False)
+    if quantity in ("quick", "full"):
+        return bc.check_fit(fit, quantity)
+    if quantity == "left_out":
+        return bc.leave_one_country_out(fit, progressbar=False)
     if quantity == "levels":
         levels = bc.country_levels(fit)
         return bc.gap(fit, of=levels)
@@ -94,7 +104,8 @@ def measure(quantity: str, path: str, draws: int, n_loop: int) -> dict[str, floa
     fit = bc.load_fit(path)
     fit = with_draws(fit, min(draws, fit.posterior.sizes["draw"]))
     n_draws = fit.posterior.sizes["draw"] * fit.posterior.sizes["chain"]
-    ask(quantity, with_draws(fit, 2))
+    if quantity != "left_out":  # its refits have draws enough to warm up on
+        ask(quantity, with_draws(fit, 10))
     scaled = 1.0
     if quantity == "loop":
         per_chain = max(1, n_loop // fit.posterior.sizes["chain"])
@@ -158,7 +169,7 @@ def main() -> None:
         if options.fit is None:
             run("fit", path, options.draws)
         print(f"{'':36}{'draws':>7}{'s':>8}{'CPU s':>8}{'grew MB':>9}{'peak MB':>9}", flush=True)
-        for quantity in QUANTITIES:
+        for quantity in SAID:
             to = Path(folder, "found.json")
             run("measure", quantity, path, options.draws, options.loop, str(to))
             found = json.loads(to.read_text(encoding="utf-8"))
