@@ -4,9 +4,10 @@
 
 The five-nation `items` fit, made here or loaded. Each quantity has a process of its own: seconds of
 the call, after a first one with a few draws, which compiles; and by how much the process grew. The
-fit is measured in the same way, after one with few draws. The loop is the same levels as one would write them down: at each draw and for
-each citizen Gauss-Hermite quadrature of the items' expected scores. It is run with some of the
-draws, and its seconds are scaled to all; the largest difference from `country_levels` is printed.
+fit is measured in the same way, after one with few draws. The loop is the same levels as one would
+write them down: at each draw and for each citizen Gauss-Hermite quadrature of the items' expected
+scores. It is run with some of the draws, and its seconds are scaled to all; the largest difference
+from `country_levels` is printed.
 """
 
 from __future__ import annotations
