@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayes_coprod.diagnostics.fit import check_fit
 from bayes_coprod.diagnostics.imputation import check_imputation, missing_information
+from bayes_coprod.diagnostics.sampling import check_sampling
 from bayes_coprod.diagnostics.worst import in_worst_part
 from bayes_coprod.finding import Finding
 from bayes_coprod.inference.fit import Fit
@@ -167,11 +167,11 @@ def test_a_country_that_was_mostly_filled_in_is_named(rng):
 def test_chains_are_judged_within_their_data_set_and_the_worst_is_named(rng):
     parts = spread(rng, [0.0, 8.0, -8.0])  # together they would disagree
     fit = pooled(parts)
-    found = {finding.check: finding for finding in check_fit(fit)}
+    found = {finding.check: finding for finding in check_sampling(fit)}
     assert found["R-hat"].status == "pass"
     assert found["bulk ESS"].value > 1000
     parts[1]["b"][0, :, 1] += 3
-    found = {finding.check: finding for finding in check_fit(pooled(parts))}
+    found = {finding.check: finding for finding in check_sampling(pooled(parts))}
     assert (found["R-hat"].status, found["R-hat"].where) == ("fail", "data set 2, b[Belgium]")
     assert found["bulk ESS"].where == "data set 2, b[Belgium]"
     assert found["bulk ESS"].limit == 100 * CHAINS
@@ -181,9 +181,9 @@ def test_divergences_are_counted_over_all_data_sets(rng):
     diverging = np.zeros((3 * CHAINS, DRAWS), bool)
     diverging[1, :2] = diverging[9, :3] = True
     fit = pooled(spread(rng, [0.0, 0.0, 0.0]), {"diverging": diverging})
-    (found,) = (finding for finding in check_fit(fit) if finding.check == "divergences")
+    (found,) = (finding for finding in check_sampling(fit) if finding.check == "divergences")
     assert (found.value, found.where) == (5, "data set 1, data set 3")
-    assert found.message == "5 of 6,000 draws diverged."
+    assert found.message.startswith("5 of 6,000 draws diverged")
     assert found.status == "warn"  # 0.08 %, though it is 0.15 % of the third data set's
 
 
@@ -191,7 +191,7 @@ def test_energy_is_that_of_the_worst_data_set(rng):
     energy = rng.normal(size=(3 * CHAINS, DRAWS))
     energy[6] = np.cumsum(energy[6])
     fit = pooled(spread(rng, [0.0, 0.0, 0.0]), {"energy": energy})
-    found = {finding.check: finding for finding in check_fit(fit)}
+    found = {finding.check: finding for finding in check_sampling(fit)}
     assert (found["E-BFMI"].status, found["E-BFMI"].where) == ("fail", "data set 2, chain 2")
 
 

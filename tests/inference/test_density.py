@@ -23,6 +23,11 @@ def graph(request, small, items_spec):
     return build_model(spec, small.codebook, design, fit_pilot(spec, small.codebook, design))
 
 
+@pytest.mark.parametrize(
+    "graph",
+    ["in one piece", pytest.param("around an integral", marks=pytest.mark.slow)],
+    indirect=True,
+)
 def test_what_it_is_compiled_to_changes_nothing(graph, rng):
     by_jax, by_numba = compile_density(graph), compile_density(graph, "numba")
     np.testing.assert_array_equal(by_jax.start, by_numba.start)

@@ -71,14 +71,14 @@ def test_a_model_that_has_no_use_for_evidence_has_nodes_still(small, pilot_of, c
 
 @pytest.mark.parametrize(
     ("rule", "is_grid"),
-    [("auto", True), ("grid", True), ("dense", False)],
+    [("auto", True), ("grid", True), pytest.param("dense", False, marks=pytest.mark.slow)],
 )
 def test_nodes_are_placed_by_the_rule(small, pilot_of, rule, is_grid):
     _, pilot = pilot_of(small, sampler={"quadrature": rule})
     assert pilot.nodes.is_grid == is_grid
 
 
-@pytest.mark.parametrize("rule", ["grid", "dense"])
+@pytest.mark.parametrize("rule", ["grid", pytest.param("dense", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("forms", [["alone"], ["together"]])
 def test_nodes_cover_every_citizens_propensity(small, pilot_of, forms, rule):
     design, pilot = pilot_of(small, forms=forms, drivers="none", sampler={"quadrature": rule})

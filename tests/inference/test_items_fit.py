@@ -148,13 +148,13 @@ def assert_same_posterior(one, other):
         assert float(bound.max()) < 0.3, name  # close enough to tell
 
 
-@pytest.mark.parametrize(
-    "parametrisation", [pytest.param("centred", marks=pytest.mark.slow), "non_centred"]
-)
+@pytest.mark.parametrize("parametrisation", ["centred", "non_centred"])
+@pytest.mark.slow
 def test_coordinates_leave_the_posterior_as_it_is(fit_shifted, parametrisation):
     assert_same_posterior(fit_shifted("informed"), fit_shifted(parametrisation))
 
 
+@pytest.mark.slow
 def test_the_rule_of_the_quadrature_leaves_the_posterior_as_it_is(fit_shifted):
     grid, dense = fit_shifted("one form"), fit_shifted("one form, dense")
     assert grid.pilot.nodes.is_grid

@@ -192,6 +192,7 @@ def test_each_part_must_prove_itself(pooled, tmp_path):
         load_fit(save_fit(replace(pooled, tree=tree), tmp_path / "fit.nc"))
 
 
+@pytest.mark.slow
 def test_data_sets_that_do_not_differ_give_the_posterior_of_one(flat_survey):
     settings = {**SETTINGS, "draws": 500, "tune": 150}
     one = fit_model(INDEX, flat_survey, **settings)

@@ -56,6 +56,7 @@ def test_any_other_failure_names_the_task_and_is_chained(workers):
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_named():
     spawn = multiprocessing.get_context("spawn")
     with (

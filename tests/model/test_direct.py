@@ -63,6 +63,17 @@ CASES = {
     ),
     "items, no drivers": ("items", {"drivers": "none"}),
 }
+IN_EVERY_RUN = (
+    "index",
+    "index, some vary",
+    "participation",
+    "ordinal",
+    "ordinal, other distances",
+    "items",
+    "items, one form",
+    "items, discrimination",
+)
+"""Python evaluates each graph node by node, which takes a while."""
 
 
 def prepare(survey, model, changes):
@@ -95,7 +106,13 @@ def positions(graph, name):
     return np.arange(sum(sizes[:k]), sum(sizes[: k + 1]))
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case",
+    [
+        case if case in IN_EVERY_RUN else pytest.param(case, marks=pytest.mark.slow)
+        for case in CASES
+    ],
+)
 def test_value_and_gradient_are_the_graphs(strict, rng, case):
     graph, direct = prepare(strict, *CASES[case])
     by_graph = evaluate_graph(graph)
@@ -121,7 +138,9 @@ def test_scales_far_out_in_their_prior_are_the_graphs(small):
         np.testing.assert_allclose(own_gradient, gradient, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("forms", [["alone", "together"], ["alone"]])
+@pytest.mark.parametrize(
+    "forms", [["alone", "together"], pytest.param(["alone"], marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("z", [-8.0, 8.0])
 def test_deviations_that_nodes_do_not_resolve_are_the_graphs(strict, forms, z):
     """Where SDs and the correlation bend toward what the nodes resolve."""
@@ -145,8 +164,13 @@ def test_deviations_that_nodes_do_not_resolve_are_the_graphs(strict, forms, z):
         ("ordinal", {"item": "watch", "priors": {"kappa_gap": "half_normal(1)"}}),
     ],
 )
-def test_what_kernels_do_not_know_is_compiled_from_the_graph(small, model, changes):
-    graph, direct = prepare(small, model, changes)
+def test_what_kernels_do_not_know_is_left_to_the_graph(small, model, changes):
+    _, direct = prepare(small, model, changes)
+    assert direct({}) is None
+
+
+def test_what_is_left_to_the_graph_is_compiled_from_it(small):
+    graph, direct = prepare(small, "index", {"pooling": "none"})
     density = compile_density(graph, "auto", direct)
     assert density.evaluate.__module__ == "bayes_coprod.inference.density"
     assert np.isfinite(density.evaluate(density.start)[0])

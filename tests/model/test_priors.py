@@ -89,7 +89,7 @@ def test_draws_have_the_priors_mean_and_quartiles(family, rng):
 @pytest.mark.parametrize("n_outcomes", [2, 4])
 def test_lkj_draws_are_correlation_matrices_with_beta_marginals(n_outcomes, rng):
     eta = 1.5
-    draws = priors.draw(Prior("lkj", (eta,)), (4000, n_outcomes, n_outcomes), rng)
+    draws = priors.draw(Prior("lkj", (eta,)), (1500, n_outcomes, n_outcomes), rng)
     np.testing.assert_allclose(draws, np.swapaxes(draws, 1, 2))
     np.testing.assert_allclose(np.diagonal(draws, axis1=1, axis2=2), 1)
     assert (np.linalg.eigvalsh(draws) > 0).all()
