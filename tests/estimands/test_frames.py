@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from bayes_coprod.errors import SpecError
 from bayes_coprod.estimands.changes import by
@@ -202,6 +202,28 @@ def test_selection_on_a_driver_of_the_model_is_repaired(changeable, random_fit):
     np.testing.assert_allclose(repaired, np.tile(truth[:, None], (2, 4, 1, 2)), atol=3e-6)
     naive = country_levels(fit, **FIXED)
     assert (naive.mean(("chain", "draw", "form")).values > truth + 0.08).all()
+
+
+def test_selection_on_what_the_model_does_not_know_is_not_repaired(changeable, random_fit):
+    """The same, and the model has another driver: it learns the level of those who answered."""
+    rng = np.random.default_rng(4)
+    data = changeable.data
+    women = data["female"] == 1
+    keep = (women | (rng.random(len(data)) < 1 / 3)).to_numpy()
+    selected = replace(changeable, data=data[keep].reset_index(drop=True))
+    fit = random_fit(selected, likelihood="participation", drivers=["school"], draws=4)
+    answered, asked = (
+        own.groupby(of["country"], observed=True).mean().to_numpy()
+        for own, of in ((women[keep], data[keep]), (women, data))
+    )
+    learnt, truth = (share * expit(1.0) + (1 - share) * expit(-1.0) for share in (answered, asked))
+    posterior = fit.tree["posterior"]
+    posterior["b"][:] = 0.0
+    posterior["b_intercept"][:] = logit(learnt)[:, None]
+    for population in ("sample", counted(data, ["school"])):
+        levels = country_levels(fit, population=population)
+        np.testing.assert_allclose(levels, np.tile(learnt[:, None], (2, 4, 1, 2)), atol=3e-6)
+    assert (learnt > truth + 0.08).all()
 
 
 def test_results_say_what_was_averaged_over(some, cells):
