@@ -463,6 +463,19 @@ def test_a_report_is_written_from_a_file_byte_by_byte_the_same(home, ran, tmp_pa
     assert files_in(tmp_path) == {"again.html"}
 
 
+def test_what_is_read_is_never_written_over(home, ran):
+    for typed, name in (
+        (("report", "fit.nc", "--out", "fit.nc"), "fit.nc"),
+        (("run", "survey.csv", "-c", "book.toml", "--out", "survey.csv"), "survey.csv"),
+        (("fit", "survey.csv", "-c", "book.toml", "--out", "book.toml"), "book.toml"),
+    ):
+        before = (home / name).read_bytes()
+        code, _, err = type_in(home, *typed)
+        assert code == 2
+        assert f"{name} is read, and would be lost" in err
+        assert (home / name).read_bytes() == before
+
+
 def test_a_report_in_no_folder_is_refused(home, ran):
     code, _, err = type_in(home, "report", "fit.nc", "--out", "reports/report.html")
     assert code == 2

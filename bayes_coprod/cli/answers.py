@@ -63,7 +63,7 @@ def compare(
     from bayes_coprod.estimands.summarise import summarise
     from bayes_coprod.inference.fit import load_fit
 
-    _check_out(out)
+    _check_out(out, fit)
     interval = _interval(prob, kind)
     loaded = load_fit(fit)
     title, quantity = _quantity(loaded, of, scale, population)
@@ -108,7 +108,7 @@ def scenario(
     from bayes_coprod.estimands.summarise import summarise
     from bayes_coprod.inference.fit import load_fit
 
-    _check_out(out)
+    _check_out(out, fit)
     interval = _interval(prob, kind)
     loaded = load_fit(fit)
     found = find_scenario(
@@ -177,11 +177,11 @@ def _said_of_levels(quantity: xr.DataArray) -> None:
         typer.echo(quantity.attrs["interpretation"])
 
 
-def _check_out(out: Path | None) -> None:
+def _check_out(out: Path | None, fit: Path) -> None:
     """Refuse a file that could not be written before anything is computed."""
     from bayes_coprod.report.table_files import check_ending
 
-    check_targets(out)
+    check_targets(out, inputs=[fit])
     if out is not None:
         check_ending(out)
 

@@ -93,7 +93,7 @@ def codebook(
     from bayes_coprod.files import written_whole
     from bayes_coprod.survey.drafting.draft import draft_codebook
 
-    check_targets(out)
+    check_targets(out, inputs=[survey])
     if out is not None and out.exists():
         raise make_error(
             CoprodError,
@@ -130,6 +130,7 @@ def run(
     """Do everything in one go: read, check, fit, check, report."""
     from bayes_coprod.survey.read import read_survey
 
+    check_targets(out, save, inputs=[survey, codebook, model])
     read = read_survey(survey, codebook, encoding=encoding)
     sampler = {"draws": draws, "tune": tune, "chains": chains, "random_seed": seed}
     _run(read, model, out, save, strict, impute, item, **sampler)
@@ -190,7 +191,7 @@ def fit(
     from bayes_coprod.model.spec import choose_item, load_model
     from bayes_coprod.survey.read import read_survey
 
-    check_targets(out)
+    check_targets(out, inputs=[survey, codebook, model])
     spec = choose_item(load_model(model), item)
     read = read_survey(survey, codebook, encoding=encoding)
     check_names(read, spec)
@@ -215,7 +216,7 @@ def report(
     from bayes_coprod.inference.fit import load_fit
     from bayes_coprod.report.write import write_report
 
-    check_targets(out)
+    check_targets(out, inputs=[fit])
     loaded = load_fit(fit)
     findings = check_fit(loaded, level)  # type: ignore[arg-type]
     typer.echo(f"Report: {write_report(loaded, out, findings=findings).resolve()}")
@@ -288,9 +289,18 @@ def _completed(
     return impute(survey, m=m, drivers=drivers, random_seed=seed)
 
 
-def check_targets(*paths: Path | None) -> None:
-    """Refuse files that could not be written, before minutes of sampling and not after."""
+def check_targets(*paths: Path | None, inputs: Sequence[str | Path] = ()) -> None:
+    """Refuse files that could not be written, before minutes of sampling and not after.
+
+    Nor may they take the place of what is read; a name that is no file is no such place.
+    """
     targets = [path for path in paths if path is not None]
+    read = {Path(name).resolve() for name in inputs}
+    for path in targets:
+        if path.resolve() in read:
+            raise make_error(
+                CoprodError, "output", f"{path} is read, and would be lost", remedy="Give another."
+            )
     for path in targets:
         if path.is_dir() or not path.parent.is_dir():
             problem = "is a folder" if path.is_dir() else f"lies in no folder {path.parent}"

@@ -10,10 +10,14 @@ from bayes_coprod import names
 from bayes_coprod.diagnostics.conclusions import CONCLUSION
 from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.finding import Finding, Findings, Status
+from bayes_coprod.inference.fit import Fit
+from bayes_coprod.model.outcomes import outcome_dim
 
 SHIFT_ALARM = 0.01
 LEVEL_ALARM = 0.05
 """Probability that a check warns of any shift, of any level, though nothing is wrong."""
+FEWEST_DRAWS = 250
+"""Of each chain."""
 
 
 def check_countries(left_out: xr.Dataset) -> Findings:
@@ -73,6 +77,14 @@ def check_countries(left_out: xr.Dataset) -> Findings:
         f for kind in dict.fromkeys(kinds) for f in _check_kind(done, kinds == kind, str(kind))
     ]
     return Findings([*missing, *moved, *_check_levels(done)])
+
+
+def draws_to_judge(fit: Fit) -> int:
+    """Draws of each chain by which levels of this fit can be told from what others expect."""
+    n_levels = len(fit.countries) * fit.design.sizes[outcome_dim(fit.spec)]
+    chains = fit.posterior.sizes[names.CHAIN]
+    # two tails, and as many draws again: the limit is no single draw
+    return max(FEWEST_DRAWS, int(np.ceil(4 * n_levels / (LEVEL_ALARM * chains))))
 
 
 def check_left_out(left_out: object, place: str) -> None:

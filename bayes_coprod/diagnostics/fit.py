@@ -6,19 +6,25 @@ from concurrent.futures import Executor
 from typing import Literal, get_args
 
 from bayes_coprod import names
-from bayes_coprod.diagnostics.countries import check_countries
+from bayes_coprod.diagnostics.countries import check_countries, draws_to_judge
 from bayes_coprod.diagnostics.imputation import check_imputation
 from bayes_coprod.diagnostics.influence import FEWEST_DRAWS, check_influence, citizen_loo
 from bayes_coprod.diagnostics.information import check_dominance, check_overlap
 from bayes_coprod.diagnostics.items import check_items, check_pilot, check_shifts
 from bayes_coprod.diagnostics.left_out import FEWEST_COUNTRIES, leave_one_country_out
 from bayes_coprod.diagnostics.predictive import check_predictive
-from bayes_coprod.diagnostics.prior import check_sensitivity, prior_sensitivity
+from bayes_coprod.diagnostics.prior import (
+    SENSITIVITY_LIMIT,
+    check_sensitivity,
+    not_finite,
+    prior_sensitivity,
+)
 from bayes_coprod.diagnostics.sampling import check_sampling
 from bayes_coprod.diagnostics.worst import in_worst_part
 from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.finding import Finding, Findings
 from bayes_coprod.inference.fit import Fit, check_is_fit, thin_fit
+from bayes_coprod.model.subset import what_is_missing, without_country
 
 _ENOUGH = 1000
 """Draws by which the influence of citizens is judged, where none of them is fitted without."""
@@ -87,7 +93,7 @@ def check_fit(
         return Findings(quick)
     predictive = check_predictive(fit)
     influence = _influence(fit, refits, executor, progressbar)
-    sensitivity = check_sensitivity(prior_sensitivity(fit))
+    sensitivity = _sensitivity(fit)
     countries = _countries(fit, executor, progressbar) if refits else Findings()
     return Findings([*quick, *predictive, *influence, *sensitivity, *countries])
 
@@ -117,6 +123,19 @@ def _influence(fit: Fit, refits: bool, executor: Executor | None, progressbar: b
     return check_influence(fit, of=citizen_loo(fit, executor=executor, progressbar=progressbar))
 
 
+def _sensitivity(fit: Fit) -> Findings:
+    """How far priors shape what is quoted."""
+    where = not_finite(fit)
+    if not where:
+        return check_sensitivity(prior_sensitivity(fit))
+    message = f"Draws of {where} are not finite, and weigh nothing."
+    remedy = "Fit again with another random_seed."
+    found = Finding(
+        "sensitivity to the priors", "unknown", where, None, SENSITIVITY_LIMIT, message, remedy
+    )
+    return Findings([found])
+
+
 def _countries(fit: Fit, executor: Executor | None, progressbar: bool) -> Findings:
     """Leave countries out."""
     if len(fit.countries) < FEWEST_COUNTRIES:
@@ -133,4 +152,22 @@ def _countries(fit: Fit, executor: Executor | None, progressbar: bool) -> Findin
                 )
             ]
         )
-    return check_countries(leave_one_country_out(fit, executor=executor, progressbar=progressbar))
+    if all(what_is_missing(without_country(fit.design, name)) for name in fit.countries):
+        message = "Each country alone holds answers or drivers that the model needs."
+        return Findings(
+            [
+                Finding(
+                    "one country's weight",
+                    "unknown",
+                    "",
+                    None,
+                    None,
+                    message,
+                    "Leave these items or drivers out of the model.",
+                )
+            ]
+        )
+    draws = draws_to_judge(fit)
+    return check_countries(
+        leave_one_country_out(fit, draws=draws, executor=executor, progressbar=progressbar)
+    )

@@ -294,7 +294,8 @@ def _named(values: xr.DataArray, i: int) -> str:
 
 
 def _check_k(loo: ELPDDataLOO) -> Finding:
-    k = loo.pareto_k
+    # a refit makes the prediction exact, but the citizen moves the fit that is quoted all the same
+    k = getattr(loo, "influence_pareto_k", loo.pareto_k)
     worst = int(k.values.argmax())
     n = int((k > loo.good_k).sum())
     message = f"The largest is {float(k[worst]):.2f}; no single citizen moves the fit much."

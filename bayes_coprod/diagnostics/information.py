@@ -139,6 +139,14 @@ def _largest_country(fit: Fit) -> Finding:
     )
 
 
+def _no_largest_item(fit: Fit) -> list[Finding]:
+    """Say that shares could not be measured, if there is a form of which they could be."""
+    if np.bincount(fit.design["item_form"].values).max() < 3:
+        return []
+    message = "Hardly anybody answered all items of a form, or all answered the same."
+    return [Finding("largest item", "unknown", "", None, DOMINANT, message, "Look at the survey.")]
+
+
 def _largest_item(fit: Fit) -> list[Finding]:
     r"""Share of an item in the variance of its form's scores, cov(item, score) / var(score)."""
     answer, top = fit.design["answer"].values, fit.design["n_categories"].values - 1
@@ -159,7 +167,7 @@ def _largest_item(fit: Fit) -> list[Finding]:
         if worst is None or share[k] > worst[0]:
             worst = float(share[k]), str(form), item
     if worst is None:
-        return []
+        return _no_largest_item(fit)
     value, form, item = worst
     beyond = value > DOMINANT
     return [

@@ -21,6 +21,7 @@ TOO_NARROW, MOSTLY_TOO_NARROW = 0.01, 0.5
 makes up the result."""
 SHIFT_LIMIT, SHIFT_PROBABILITY = 0.5, 0.9
 """A shift of thresholds, in logits, that is reported if it is exceeded with this probability."""
+FEWEST_DRAWS = 50
 _NAMED = 5
 
 
@@ -38,7 +39,7 @@ def check_items(fit: Fit) -> list[Finding]:
     """
     return [
         in_worst_part(fit, _check_quadrature),
-        in_worst_part(fit, _check_deviations),
+        in_worst_part(fit, check_deviations),
         in_worst_part(fit, check_pilot),
         *check_shifts(fit),
         *_check_forms(fit),
@@ -86,7 +87,7 @@ def _check_quadrature(fit: Fit) -> Finding:
     )
 
 
-def _check_deviations(fit: Fit) -> Finding:
+def check_deviations(fit: Fit) -> Finding:
     """How often citizens' deviations are so narrow that they count as wider ones."""
     assert fit.pilot is not None and fit.pilot.nodes is not None
     posterior, least_sd = fit.posterior, fit.pilot.nodes.least_sd
@@ -95,6 +96,8 @@ def _check_deviations(fit: Fit) -> Finding:
     rho_allows = np.minimum(1.0, (2 * (1 - rho)) ** 0.5)
     narrow = posterior["sigma"] * rho_allows < xr.DataArray(least_sd, dims=names.FORM)
     share = narrow.mean((names.CHAIN, names.DRAW))
+    if not np.isfinite(posterior["sigma"]).all() or not np.isfinite(rho).all():
+        return _not_finite("deviations", "sigma or rho", TOO_NARROW)
     where = str(share.idxmax(names.FORM).item())
     largest = float(share.max())
     width = float(least_sd[list(posterior[names.FORM].values).index(where)])
@@ -119,6 +122,13 @@ def _check_deviations(fit: Fit) -> Finding:
             else ". Do not read the lower end of their SD. Leave"
         )
         + " out items that hardly anybody does.",
+    )
+
+
+def _not_finite(check: str, where: str, limit: float) -> Finding:
+    message = "Draws are not finite."
+    return Finding(
+        check, "unknown", where, None, limit, message, "Fit again with another random_seed."
     )
 
 
@@ -156,6 +166,20 @@ def check_shifts(fit: Fit) -> list[Finding]:
     if name not in fit.posterior:
         return []
     shift = fit.posterior[name]
+    if shift.sizes[names.CHAIN] * shift.sizes[names.DRAW] < FEWEST_DRAWS:
+        return [
+            Finding(
+                "comparability",
+                "unknown",
+                "",
+                None,
+                SHIFT_PROBABILITY,
+                f"It takes {FEWEST_DRAWS} draws to tell.",
+                "Sample more draws.",
+            )
+        ]
+    if not np.isfinite(shift).all():
+        return [_not_finite("comparability", name, SHIFT_PROBABILITY)]
     of_items = name == "shift"
     what = "item x country thresholds" if of_items else "thresholds of countries"
     rest = "rarer there than the form's other items" if of_items else "above the item's others"

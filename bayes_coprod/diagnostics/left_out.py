@@ -62,8 +62,9 @@ def leave_one_country_out(
         ``level`` (chain, draw, country, form or outcome): the country's own, as
         :func:`country_levels`, and ``predicted``, the same dims: what the others expect of its
         citizens; both in the model's own scale. ``log_density`` (country): sum over the country's
-        citizens of the log predictive density of their answers, each by themselves, from the
-    XX ``with_all`` (chain, draw, conclusion) and ``without`` (chain, draw,
+        citizens of the log predictive density of their answers, each by themselves, from the fit
+        without it; ``log_density_known`` (country), the same from the fit that knows it;
+        ``citizens`` (country). ``with_all`` (chain, draw, conclusion) and ``without`` (chain, draw,
         country, conclusion): mean levels, mean gap, and pooled driver effects, with ``units``
         (conclusion); ``shift`` (country, conclusion) in posterior SDs. ``reason`` (country): why a
         country could not be left out, and NaN in all the others; empty if it could.
@@ -144,15 +145,7 @@ def _tasks(fit: Fit, thin: Fit, country: str) -> Iterator[_Task]:
     place = fit.countries.index(country)
     own = fit.design["country_index"].values == place
     for part in fit.parts:
-        spec = override_sampler(
-            part.spec,
-            draws=thin.posterior.sizes[names.DRAW],
-            tune=None,
-            chains=None,
-            cores=None,
-            random_seed=None,
-            gradient=None,
-        )
+        spec = override_sampler(part.spec, draws=thin.posterior.sizes[names.DRAW])
         yield _Task(
             country,
             Refit(f"without {country}", spec, part.codebook, without_country(part.design, country)),

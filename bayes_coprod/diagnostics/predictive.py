@@ -133,7 +133,7 @@ def _judged(fit: Fit, comparison: Comparison) -> Finding:
     made = np.mean([values[:, worst].mean() for values in comparison.replicated])
     distance = float(verdict.distance[worst])
     left_out = int((~measured).sum())
-    missed = f" ({left_out} more have fewer than {FEWEST} citizens)" if left_out else ""
+    missed = f" ({left_out} more could not be measured)" if left_out else ""
     status: Status = "pass" if verdict.p > LEVEL else "warn"
     more = f" and {len(beyond) - _NAMED} more" if len(beyond) > _NAMED else ""
     return Finding(

@@ -23,7 +23,7 @@ from bayes_coprod.inference.pointwise import stream_log_likelihood
 from bayes_coprod.model.design import check_names, make_design
 from bayes_coprod.model.log_prior import BLOCKS, log_priors
 from bayes_coprod.model.prior_draws import draw_priors
-from bayes_coprod.model.spec import ModelSpec, load_model
+from bayes_coprod.model.spec import ModelSpec, choose_item, load_model
 from bayes_coprod.survey.read import Survey
 
 SENSITIVITY_LIMIT = 0.05
@@ -34,6 +34,7 @@ NO_DIFFERENCE = 0.025
 """Probability of either sign below which a prior rules it out."""
 FEWEST_DRAWS = 400
 """Below this many, importance weights tell sensitivity from noise no more."""
+_FEWEST_PRIOR_DRAWS = 200
 _SAMPLE = (names.CHAIN, names.DRAW)
 
 
@@ -41,6 +42,7 @@ def draw_prior(
     model: str | Path | Mapping[str, Any] | ModelSpec,
     survey: Survey,
     *,
+    item: str | None = None,
     draws: int = 1000,
     random_seed: int | None = None,
 ) -> Fit:
@@ -53,6 +55,8 @@ def draw_prior(
     survey : Survey
         Tells which countries, items and drivers there are; answers are used only where a prior is
         in units of their mean and SD, as in ``index``.
+    item : str, optional
+        Replaces the model file's ``item``; of ``ordinal``.
     draws : int
         In one chain.
     random_seed : int, optional
@@ -78,7 +82,7 @@ def draw_prior(
         )
     if draws < 1:
         raise make_error(SpecError, "draw_prior", f"draws is {draws}", remedy="Give 1 or more.")
-    spec = load_model(model)
+    spec = choose_item(load_model(model), item)
     check_names(survey, spec)
     design = make_design(survey, spec)
     rng = np.random.default_rng(spec.sampler.random_seed if random_seed is None else random_seed)
@@ -90,6 +94,7 @@ def check_prior(
     model: str | Path | Mapping[str, Any] | ModelSpec,
     survey: Survey,
     *,
+    item: str | None = None,
     draws: int = 1000,
     random_seed: int | None = None,
 ) -> Findings:
@@ -97,7 +102,7 @@ def check_prior(
 
     Parameters
     ----------
-    model, survey, draws, random_seed
+    model, survey, item, draws, random_seed
         As for :func:`draw_prior`.
 
     Returns
@@ -106,6 +111,7 @@ def check_prior(
         ``prior levels``: warns where more than half of a level's prior lies within a hundredth of
         an end of its scale, or beyond. ``prior gap`` and ``prior effects``: warn where one sign has
         a prior probability below 0.025, so that "no difference" is ruled out before the data.
+        ``unknown`` with fewer than 200 draws.
 
     Raises
     ------
@@ -122,7 +128,12 @@ def check_prior(
     .. [1] Gabry, Simpson, Vehtari, Betancourt & Gelman (2019), Visualization in Bayesian workflow,
        Journal of the Royal Statistical Society A 182(2), 389-402.
     """
-    prior = draw_prior(model, survey, draws=draws, random_seed=random_seed)
+    prior = draw_prior(model, survey, item=item, draws=draws, random_seed=random_seed)
+    if draws < _FEWEST_PRIOR_DRAWS:
+        message = f"It takes {_FEWEST_PRIOR_DRAWS} draws to tell; there are {draws}."
+        return Findings(
+            [Finding("prior", "unknown", "", None, None, message, "Give more of them as draws.")]
+        )
     levels = country_levels(prior, uncertainty="fixed")
     findings = [_check_levels(levels)]
     if has_gap(prior):
@@ -192,13 +203,13 @@ def prior_sensitivity(fit: Fit) -> pd.DataFrame:
         One row a quantity and block: ``quantity`` (mean levels, gaps, contrasts of countries,
         pooled driver effects), ``block`` (``beta``, ``tau``, ``thresholds``, ``sigma``, or
         ``likelihood``), ``sensitivity`` (unitless; above 0.05 the block shapes the answer; NaN
-        where draws are too few, constant or not finite), and a ``sentence``, empty where there is
+        where draws are too few or constant), and a ``sentence``, empty where there is
         nothing to say. ``attrs["limit"]`` is 0.05.
 
     Raises
     ------
     SpecError
-        If it is given no fit.
+        If it is given no fit, or one whose draws are not finite.
 
     Notes
     -----
@@ -214,8 +225,20 @@ def prior_sensitivity(fit: Fit) -> pd.DataFrame:
        likelihood sensitivity with power-scaling, Statistics and Computing 34, 57.
     """
     check_is_fit(fit, "prior_sensitivity")
+    where = not_finite(fit)
+    if where:
+        raise make_error(
+            SpecError,
+            "prior_sensitivity",
+            f"draws of {where} are not finite",
+            remedy="Look at these draws; fit again with another random_seed.",
+        )
     parts = [_sensitivity(part) for part in fit.parts]
-    worst = xr.concat(parts, dim="part").max("part")
+    of_parts = xr.concat(parts, dim="part")
+    # the least that the data say is what is worst of them
+    worst = of_parts.max("part", skipna=False).where(
+        of_parts["block"] != LIKELIHOOD, of_parts.min("part", skipna=False)
+    )
     rows = [
         {
             "quantity": str(quantity),
@@ -233,6 +256,14 @@ def prior_sensitivity(fit: Fit) -> pd.DataFrame:
     ]
     table.attrs["limit"] = SENSITIVITY_LIMIT
     return table
+
+
+def not_finite(fit: Fit) -> str:
+    """Name a variable of the posterior that is not finite; empty if all are."""
+    posterior = fit.posterior
+    return next(
+        (str(name) for name in posterior if not np.isfinite(posterior[name].values).all()), ""
+    )
 
 
 def _sensitivity(fit: Fit) -> xr.DataArray:

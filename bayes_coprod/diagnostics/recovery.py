@@ -236,6 +236,8 @@ def _effects(
             f"model {spec.name!r} has no drivers",
             remedy='Give it drivers = "all" or a list.',
         )
+    if effects is not None and not effects:
+        raise make_error(SpecError, "recover", "effects names none", value="", available=[*columns])
     wanted = _stated_coefficients(truth) if effects is None else []
     if effects is None and not wanted:
         return every

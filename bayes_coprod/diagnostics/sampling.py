@@ -91,7 +91,10 @@ def _check_r_hat(posterior: xr.Dataset) -> Finding:
 
 def _check_ess(posterior: xr.Dataset, method: str) -> Finding:
     chains = posterior.sizes[names.CHAIN]
-    sizes = sampled(azs.ess(posterior, method=method), posterior, np.inf)
+    sample = (names.CHAIN, names.DRAW)
+    # of what never moves it would be the number of draws
+    moves = posterior.max(sample, skipna=False) > posterior.min(sample, skipna=False)
+    sizes = sampled(azs.ess(posterior, method=method).where(moves), posterior, np.inf)
     value, where = extreme(sizes, largest=False)
     status = _status(-value, -ESS_PASS * chains, -ESS_FAIL * chains)
     if status == "unknown":
@@ -217,5 +220,5 @@ def sampled(statistic: xr.Dataset, posterior: xr.Dataset, neutral: float) -> xr.
     for name, stated in (("b_intercept", 0.0), ("shift", 0.0), ("sigma", 1.0), ("lambda", 1.0)):
         if name in posterior:
             away = abs(posterior[name] - stated).max((names.CHAIN, names.DRAW))
-            kept[name] = statistic[name].where(away > _ROUNDING, neutral)
+            kept[name] = statistic[name].where(~(away <= _ROUNDING), neutral)
     return kept

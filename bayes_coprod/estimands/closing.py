@@ -53,10 +53,10 @@ def closing_the_gap(
     -------
     xarray.Dataset
         ``gap``, ``first_form`` and ``second_form`` (chain, draw, country, driver): changes in the
-        scale's units, of the gap negative where it narrows; with sector where the model's outcomes
-        are by sector. ``ranks`` (chain, draw, driver, rank), of the changes' mean over the
-        countries, and ``ranks_by_country`` (chain, draw, country, driver, rank): true where the
-        driver has the rank, 1 where the gap falls most, so that the mean over draws is the
+        scale's units, of the gap negative where the second form gains on the first; with sector
+        where the model's outcomes are by sector. ``ranks`` (chain, draw, driver, rank), of the
+        changes' mean over the countries, and ``ranks_by_country`` (chain, draw, country, driver,
+        rank): true where the driver has the rank, 1 where the gap falls most; their mean is the
         probability. The coords ``label`` and ``end`` (driver) say what is moved, and where to.
 
     Raises

@@ -310,7 +310,8 @@ def country_ranks(fit: Fit, *, of: Quantity = country_levels) -> xr.DataArray:
     ----------
     fit : Fit
     of : function or xarray.DataArray
-        The quantity; rank 1 is the highest. Countries that are equal share the better rank.
+        The quantity; rank 1 is the highest. Countries that are equal share the better rank; one
+        without the quantity, as where nobody is in a group, has none.
 
     Returns
     -------
@@ -324,7 +325,7 @@ def country_ranks(fit: Fit, *, of: Quantity = country_levels) -> xr.DataArray:
     """
     values = _by_country(fit, of, "country_ranks")
     axis = values.get_axis_num(names.COUNTRY)
-    rank = values.copy(data=rankdata(-values.values, method="min", axis=axis))
+    rank = values.copy(data=rankdata(-values.values, method="min", axis=axis, nan_policy="omit"))
     ranks = xr.DataArray(
         np.arange(1, values.sizes[names.COUNTRY] + 1), dims=names.RANK, name=names.RANK
     ).assign_coords({names.RANK: np.arange(1, values.sizes[names.COUNTRY] + 1)})

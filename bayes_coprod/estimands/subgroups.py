@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from bayes_coprod.errors import SpecError, make_error
-from bayes_coprod.estimands.changes import find_driver
+from bayes_coprod.estimands.changes import find_driver, is_number
 from bayes_coprod.estimands.levels import (
     SLACK,
     driver_columns,
@@ -53,11 +53,20 @@ def subgroup(design: xr.Dataset, x: np.ndarray, wanted: Subgroup) -> np.ndarray:
 
 def check_only(fit: Fit, only: Only | None, place: str) -> Subgroup:
     """Check a subgroup: the numbers of its levels, or the ends of its range, for each driver."""
+    if only is not None and not isinstance(only, Mapping):
+        raise make_error(
+            SpecError,
+            place,
+            f"only is a {type(only).__name__}",
+            remedy='Give drivers with their levels, such as {"trust": ["none", "small"]}.',
+        )
     wanted: list[tuple[Driver, np.ndarray]] = []
     for name, which in (only or {}).items():
         driver = find_driver(fit, name, place)
         given: Sequence[Scalar] = (
-            [which] if isinstance(which, str) or not isinstance(which, Sequence) else which
+            list(which)
+            if isinstance(which, Sequence | np.ndarray) and not isinstance(which, str)
+            else [which]
         )
         if driver.kind != "numeric":
             found = [level_position(driver, level, place) for level in given]
@@ -65,7 +74,7 @@ def check_only(fit: Fit, only: Only | None, place: str) -> Subgroup:
             continue
         if (
             len(given) != 2
-            or not all(isinstance(end, int | float) for end in given)
+            or not all(map(is_number, given))
             or not float(given[0]) <= float(given[1])
         ):
             raise make_error(

@@ -13,7 +13,7 @@ import xarray as xr
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bayes_coprod.errors import CoprodError, WorkerError, make_error
+from bayes_coprod.errors import CoprodError, SpecError, WorkerError, make_error
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.inference.sample import fit_design, somebody_watches
 from bayes_coprod.model.spec import ModelSpec
@@ -122,6 +122,13 @@ def _calls[Task, Result](
         for i, task in enumerate(tasks):
             yield i, partial(function, task)
         return
+    if not isinstance(executor, Executor):
+        raise make_error(
+            SpecError,
+            "executor",
+            f"a {type(executor).__name__} is none",
+            remedy="Give a concurrent.futures.Executor; of a Dask client, client.get_executor().",
+        )
     futures: dict[Future[Result], int] = {}
     try:
         for i, task in enumerate(tasks):

@@ -64,8 +64,8 @@ def plot_closing(
     Returns
     -------
     matplotlib.figure.Figure
-        One row a driver, the one that narrows the gap most on top, mean over the countries; beside
-        it the probability that it does so most.
+        One row a driver, the one that makes the gap fall most on top, mean over the countries;
+        beside it the probability that it does so most.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def draw_closing(data: ClosingFigure) -> Figure:
                 transform=axes.get_yaxis_transform(),
             )  # fmt: skip
         axes.text(
-            1.03, -0.55, "Probability\nthat it narrows\nthe gap most", ha="left", va="bottom",
+            1.03, -0.55, "Probability\nthat the gap\nfalls most", ha="left", va="bottom",
             fontsize=7.5,
             transform=axes.get_yaxis_transform(),
         )  # fmt: skip

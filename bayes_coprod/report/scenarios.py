@@ -171,7 +171,8 @@ def collect_closing(found: xr.Dataset, choice: IntervalChoice, name: str = "") -
         f"{choice.words}.",
         caption=f"{f'{name}: ' if name else ''}change of the gap if everybody were moved to the "
         "end or level of the driver that its row names, other drivers held, and the probability "
-        "that of all drivers it narrows the gap most. Negative: the gap narrows.",
+        "that of all drivers it makes the gap fall most. Negative: the second form gains on the "
+        "first.",
         alt="Change of the gap for each driver: "
         + "; ".join(f"{row.driver} to {row.end} {words.number(row.change.mean, 1)}" for row in rows)
         + ".",

@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 
 import bayes_coprod as bc
+from bayes_coprod.diagnostics.items import check_deviations, check_shifts
 from bayes_coprod.model.pilot import pilot_dataset
 from bayes_coprod.model.quadrature import Nodes
 
@@ -33,6 +34,26 @@ def altered():
 def test_a_good_fit_passes(items_fit):
     for check in ("quadrature", "deviations", "pilot", "comparability"):
         assert finding(items_fit, check).status == "pass"
+
+
+def test_draws_that_are_not_finite_are_unknown(items_fit, altered):
+    for name, check in (("shift", "comparability"), ("sigma", "deviations")):
+        values = items_fit.posterior[name].copy(deep=True)
+        values[0, 0] = np.nan
+        (found,) = (f for f in _of_items(altered(items_fit, **{name: values})) if f.check == check)
+        assert found.status == "unknown"
+
+
+def test_a_handful_of_draws_tells_no_shift(items_fit, altered):
+    few = items_fit.posterior.isel(draw=slice(4))
+    tree = items_fit.tree.copy()
+    tree["posterior"] = xr.DataTree(few)
+    (found,) = check_shifts(replace(items_fit, tree=tree))
+    assert (found.check, found.status) == ("comparability", "unknown")
+
+
+def _of_items(fit):
+    return [check_deviations(fit), *check_shifts(fit)]
 
 
 def test_a_grid_that_is_too_narrow_fails(items_fit, altered):

@@ -56,6 +56,27 @@ def test_a_prior_that_rules_out_no_difference_is_flagged(strict):
     assert found.value < 0.025
 
 
+def test_a_few_draws_are_unknown(strict):
+    assert {f.status for f in check_prior("index", strict, draws=20)} == {"unknown"}
+
+
+def test_of_several_data_sets_the_least_that_the_data_say_counts(random_fit, small, monkeypatch):
+    values = iter(([0.02, 0.01], [0.06, 0.03]))
+
+    def sensitivity_of(part):
+        return xr.DataArray(
+            np.array([next(values)]).T,
+            dims=("block", "conclusion"),
+            coords={"block": ["likelihood", "beta"], "conclusion": ["mean gap"]},
+        )
+
+    fit = random_fit(small)
+    monkeypatch.setattr(Fit, "parts", property(lambda fit: (fit, fit)))
+    monkeypatch.setattr("bayes_coprod.diagnostics.prior._sensitivity", sensitivity_of)
+    table = prior_sensitivity(fit).set_index("block")["sensitivity"]
+    assert table.to_dict() == {"likelihood": 0.02, "beta": 0.03}
+
+
 def test_what_is_no_survey_and_no_number_of_draws_is_refused(strict):
     with pytest.raises(SurveyError, match="takes a survey, and this is a dict"):
         check_prior("index", {})

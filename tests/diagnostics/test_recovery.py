@@ -65,6 +65,8 @@ def test_truths_that_cannot_be_are_refused(flat_survey, truth, message):
 def test_bad_arguments_are_refused(flat_survey, flat_fit):
     with pytest.raises(SpecError, match="unknown effect 'femal'. Did you mean 'female'"):
         recover("index", flat_survey, effects=["age", "femal"])
+    with pytest.raises(SpecError, match="effects names none"):
+        recover("index", flat_survey, effects=[])
     with pytest.raises(SpecError, match="recover: n is 0"):
         recover("index", flat_survey, n=0)
     with pytest.raises(SpecError, match="recover: citizens is -1"):

@@ -90,6 +90,14 @@ def test_a_quantity_that_does_not_move_is_unknown_not_pass(good):
     found = check(spoil(good, np.ones((CHAINS, DRAWS))))
     assert found["R-hat"].status == "unknown"
     assert found["R-hat"].where == "b[Belgium, alone]"
+    assert found[BULK].status == found[TAIL].status == "unknown"
+
+
+def test_what_is_constant_by_convention_is_judged_where_it_is_no_number(good):
+    good["posterior"]["sigma"] = (("chain", "draw"), np.full((CHAINS, DRAWS), np.nan))
+    found = check(good)
+    for name in ("R-hat", BULK, TAIL):
+        assert (found[name].status, found[name].where) == ("unknown", "sigma")
 
 
 def test_draws_that_are_not_numbers_are_unknown_in_both_sizes(good):

@@ -324,6 +324,7 @@ REFUSED = [
     ({"trust": 1}, {}, "the change of 'trust' is a int. Write by"),
     ({}, {}, "there are no changes"),
     ([("trust", by(1))], {}, "changes are no mapping"),
+    ({"trust": by(1)}, {"only": ["trust"]}, "only is a list"),
     ({"trust": by(1)}, {"only": {"trusty": "1"}}, "no driver 'trusty'.*'trust'"),
     ({"trust": by(1)}, {"only": {"trust": "7"}}, "'trust' has no level '7'"),
     ({"trust": by(1)}, {"only": {"age": 30}}, r"only\['age'\] = 30 is no range"),
@@ -339,6 +340,14 @@ def test_what_cannot_be_asked_is_refused(taking_part):
     for changes, more, said in REFUSED:
         with pytest.raises(SpecError, match=said):
             scenario(taking_part, changes, **more)
+
+
+def test_subgroups_may_be_arrays(taking_part):
+    levels = {"trust": ["1", "2"]}, {"trust": np.array(["1", "2"])}
+    ages = {"age": (30, 40)}, {"age": (np.int64(30), np.int64(40))}
+    for one, other in (levels, ages):
+        ours, theirs = (scenario(taking_part, {"trust": by(1)}, only=only) for only in (one, other))
+        np.testing.assert_array_equal(ours["difference"], theirs["difference"])
 
 
 def test_amounts_are_numbers():
