@@ -764,7 +764,7 @@ def test_findings_that_are_at_hand_are_those_of_the_report(fit):
         ]
     )
     report = collect_report(fit, findings=found)
-    (belief,) = (section for section in report.sections if section.title == BELIEF)
+    (belief,) = (section for section in report.sections if section.heading == BELIEF)
     (shown,) = (block for block in belief.blocks if isinstance(block, Findings))
     assert set(found) < set(shown)
     assert "R-hat" not in {finding.check for finding in shown}
