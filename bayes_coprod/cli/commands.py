@@ -93,7 +93,7 @@ def codebook(
     from bayes_coprod.files import written_whole
     from bayes_coprod.survey.drafting.draft import draft_codebook
 
-    check_targets(out, inputs=[survey])
+    check_targets(out)
     if out is not None and out.exists():
         raise make_error(
             CoprodError,

@@ -63,8 +63,8 @@ def test_refits_are_exact_and_agree_with_good_weights(flat_fit, loo, monkeypatch
     assert float(repaired.elpd_i[i]) == pytest.approx(float(loo.elpd_i[i]), abs=0.1)
     np.testing.assert_array_equal(repaired.influence_pareto_k, loo.pareto_k)
     # a refit repairs the prediction, not the fit that is quoted
-    ours, before = (check_influence(flat_fit, of=of)[0] for of in (repaired, loo))
-    assert (ours.status, ours.value) == (before.status, before.value)
+    found = check_influence(flat_fit, of=repaired)[0]
+    assert (found.status, found.value) == ("warn", float(loo.pareto_k.max()))
     others = np.arange(300) != i
     np.testing.assert_array_equal(repaired.elpd_i[others], loo.elpd_i[others])
 
