@@ -77,7 +77,7 @@ def citizen_loo(
     Refits code drivers and outcomes as the fit does, so that priors mean the same. The limit of k
     for S draws is :math:`\min(1 - 1 / \log_{10} S, 0.7)`, the result's ``good_k``.
 
-    Memory stays below half a gigabyte however many citizens there are.
+    Citizens are taken in blocks, so that memory does not grow with their number.
 
     References
     ----------

@@ -12,8 +12,8 @@ from bayes_coprod.inference.fit import Fit
 from bayes_coprod.model.priors import cumulative
 
 OVERLAP_LIMIT = 0.8
-"""Shared mass of prior and posterior above which a scale is the prior's. Ours: with five countries
-that differ as the prior expects, it is 0.4 to 0.7."""
+"""Shared mass of prior and posterior above which a scale is the prior's. A choice of ours: with few
+countries some overlap is no fault."""
 DOMINANT = 0.5
 """Share of citizens, or of the variation of a form's scores, that one country or item has."""
 _BINS = 20
