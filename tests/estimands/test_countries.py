@@ -189,3 +189,15 @@ def test_rank_1_is_the_highest(some):
     of_rank = (ranks * values).sum("country")
     assert (of_rank.sel(rank=1) == values.max("country")).all()
     assert (of_rank.sel(rank=3) == values.min("country")).all()
+
+
+def test_a_country_without_the_quantity_has_no_rank_and_takes_none(random_fit, small):
+    fit = random_fit(small)
+    levels = country_levels(fit).isel(form=0)
+    missing = levels.where(levels["country"] != "Belgium")
+    ranks = country_ranks(fit, of=missing)
+    assert not ranks.sel(country="Belgium").any()
+    others = country_ranks(fit, of=levels.sel(country=["Austria", "Cyprus"]))
+    np.testing.assert_array_equal(
+        ranks.sel(country=["Austria", "Cyprus"], rank=[1, 2]), others.values
+    )
