@@ -47,9 +47,12 @@ def make_survey(n: int) -> Any:
             "trust": rng.integers(0, 4, n),
         }
     )
-    propensity = 0.3 * school + 0.1 * country - 0.2 * frame["woman"] + rng.normal(0, 0.8, n)
-    for k, name in enumerate(ITEMS):
-        latent = propensity + rng.logistic(size=n) - 0.4 * k
+    expected = 0.3 * school + 0.1 * country - 0.2 * frame["woman"]
+    covariance = [[0.6, 0.3], [0.3, 0.8]]
+    deviation = rng.multivariate_normal([0, 0], covariance, n)
+    for k, (name, form) in enumerate(ITEMS.items()):
+        own = deviation[:, 0 if form == "alone" else 1]
+        latent = expected + own + rng.logistic(size=n) - 0.4 * k
         frame[name] = np.digitize(latent, [-0.5, 1.5])
     three = {"categories": [0, 1, 2], "takes_part_from": 2}
     return bc.read_survey(

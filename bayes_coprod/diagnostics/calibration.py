@@ -22,6 +22,7 @@ from bayes_coprod.model.build import compile_citizen_log_likelihood
 from bayes_coprod.model.design import make_design
 from bayes_coprod.model.prior_draws import draw_priors
 from bayes_coprod.model.spec import ModelSpec, choose_item, load_model, override_sampler
+from bayes_coprod.streams import random_stream
 from bayes_coprod.survey.entries import Codebook
 from bayes_coprod.survey.read import Survey, check_is_survey
 
@@ -116,12 +117,10 @@ def calibrate(
     spec = choose_item(load_model(spec), item)
     design = make_design(like, spec)
     # two to spare, from which it shows what is constant
-    truths = draw_priors(spec, like.codebook, design, n + 2, np.random.default_rng(random_seed))
+    truths = draw_priors(spec, like.codebook, design, n + 2, random_stream(random_seed, "prior"))
     places = _places(truths)
     tasks = [
-        _Task(
-            spec, like.codebook, design, _only(truths, k), tuple(places), ranked, (random_seed, k)
-        )
+        _Task(spec, like.codebook, design, _only(truths, k), tuple(places), ranked, random_seed, k)
         for k in range(n)
     ]
     found = map_fits(
@@ -151,10 +150,11 @@ class _Task:
     truth: xr.Dataset
     places: tuple[Place, ...]
     ranked: int
-    random_seed: tuple[int, int]
+    random_seed: int
+    replication: int
 
     def __str__(self) -> str:
-        return f"survey {self.random_seed[1] + 1}"
+        return f"survey {self.replication + 1}"
 
 
 def _only(draws: xr.Dataset, k: int) -> xr.Dataset:
@@ -185,7 +185,7 @@ def _values(posterior: xr.Dataset, places: tuple[Place, ...]) -> np.ndarray:
 
 def _replicate(task: _Task) -> xr.Dataset:
     """Simulate a survey, fit it, and rank the truth."""
-    rng = np.random.default_rng(task.random_seed)
+    rng = random_stream(task.random_seed, "calibration", task.replication)
     truth, design, discarded = simulate_until_usable(_truths(task, rng), rng, "calibrate")
     fit, ess = _fit(task, design, int(rng.integers(2**31)))
     step = fit.posterior.sizes[names.DRAW] // task.ranked

@@ -17,6 +17,7 @@ from bayes_coprod.diagnostics.discrepancies import Discrepancy
 from bayes_coprod.diagnostics.replicate import observed_responses, replicates, thinned
 from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.inference.fit import Fit
+from bayes_coprod.streams import random_stream
 
 FEWEST_DRAWS = 100
 """Of each completed data set: fewer cannot tell a probability of 0.01."""
@@ -106,7 +107,7 @@ def compare(fit: Fit, make: Make, draws: int, random_seed: int) -> list[Comparis
     parts = fit.parts
     each = max(-(-draws // len(parts)), min(draws, FEWEST_DRAWS))
     measured = [
-        _measure(part, make, thinned(part, each), np.random.default_rng([random_seed, 2, k]))
+        _measure(part, make, thinned(part, each), random_stream(random_seed, "replicates", k))
         for k, part in enumerate(parts)
     ]
     families, observed, replicated = zip(*measured, strict=True)

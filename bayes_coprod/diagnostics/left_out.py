@@ -22,6 +22,7 @@ from bayes_coprod.inference.unseen import unseen_country
 from bayes_coprod.model.quadrature import Nodes
 from bayes_coprod.model.spec import override_sampler
 from bayes_coprod.model.subset import only_country, what_is_missing, without_country
+from bayes_coprod.streams import random_stream
 
 FEWEST_COUNTRIES = 3
 _WIDER = 2
@@ -134,7 +135,8 @@ class _Task:
     refit: Refit
     design: xr.Dataset
     nodes: Nodes | None
-    random_seed: tuple[int, int]
+    random_seed: int
+    place: int
 
     def __str__(self) -> str:
         return str(self.refit)
@@ -151,14 +153,15 @@ def _tasks(fit: Fit, thin: Fit, country: str) -> Iterator[_Task]:
             Refit(f"without {country}", spec, part.codebook, without_country(part.design, country)),
             only_country(part.design, country),
             take_nodes(part, own, wider=_WIDER),
-            (part.spec.sampler.random_seed, place),
+            part.spec.sampler.random_seed,
+            place,
         )
 
 
 def _leave_out(task: _Task) -> xr.Dataset:
     """Fit without a country, and give what that says of it and of the rest."""
     without = run_refit(task.refit)
-    rng = np.random.default_rng(task.random_seed)
+    rng = random_stream(task.random_seed, "unseen country", task.place)
     unseen = unseen_country(without, task.design, task.nodes, rng)
     found = xr.Dataset(
         {

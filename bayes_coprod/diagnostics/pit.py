@@ -16,6 +16,7 @@ from bayes_coprod.diagnostics.replicate import probability_below, thinned
 from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.finding import Finding
 from bayes_coprod.inference.fit import Fit
+from bayes_coprod.streams import random_stream
 
 PIT_PROB = 0.99
 """Of the envelope, for all outcomes together."""
@@ -120,7 +121,7 @@ def _curves(fit: Fit, kept: list[np.ndarray], random_seed: int) -> xr.Dataset:
     below = np.mean(
         [probability_below(part, own) for part, own in zip(fit.parts, kept, strict=True)], axis=0
     )
-    rng = np.random.default_rng([random_seed, 3])
+    rng = random_stream(random_seed, "PIT")
     labels = outcome_labels(fit)
     prob = 1 - (1 - PIT_PROB) / len(labels)
     points = np.arange(1, _POINTS) / _POINTS

@@ -24,6 +24,7 @@ from bayes_coprod.model.design import check_names, make_design
 from bayes_coprod.model.log_prior import BLOCKS, log_priors
 from bayes_coprod.model.prior_draws import draw_priors
 from bayes_coprod.model.spec import ModelSpec, choose_item, load_model
+from bayes_coprod.streams import random_stream
 from bayes_coprod.survey.read import Survey
 
 SENSITIVITY_LIMIT = 0.05
@@ -85,7 +86,8 @@ def draw_prior(
     spec = choose_item(load_model(model), item)
     check_names(survey, spec)
     design = make_design(survey, spec)
-    rng = np.random.default_rng(spec.sampler.random_seed if random_seed is None else random_seed)
+    seed = spec.sampler.random_seed if random_seed is None else random_seed
+    rng = random_stream(seed, "prior")
     values = draw_priors(spec, survey.codebook, design, draws, rng)
     return truth_as_fit(spec, survey.codebook, design, values.assign_attrs(sampling_time=0.0))
 

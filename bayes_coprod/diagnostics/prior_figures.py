@@ -31,6 +31,7 @@ from bayes_coprod.estimands.countries import country_levels, country_mean, gap, 
 from bayes_coprod.estimands.drivers import driver_effects
 from bayes_coprod.inference.fit import Fit, check_is_fit
 from bayes_coprod.model.prior_draws import draw_priors
+from bayes_coprod.streams import random_stream
 
 _SAMPLE = (names.CHAIN, names.DRAW)
 _ROW = 0.36  # inches
@@ -104,7 +105,7 @@ def plot_priors(
             SpecError, "plot_priors", f"draws is {draws}", remedy="A curve takes 100 or more."
         )
     seed = fit.spec.sampler.random_seed if random_seed is None else random_seed
-    part, rng = fit.parts[0], np.random.default_rng([seed, 6])
+    part, rng = fit.parts[0], random_stream(seed, "prior")
     drawn_from = draw_priors(part.spec, part.codebook, part.design, draws, rng)
     prior = truth_as_fit(part.spec, part.codebook, part.design, drawn_from)
     groups = [(name, found) for name, of in _GROUPS.items() if (found := list(of(fit, prior)))]

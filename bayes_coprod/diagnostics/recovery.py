@@ -26,6 +26,7 @@ from bayes_coprod.model.design import make_design
 from bayes_coprod.model.prior_draws import draw_priors
 from bayes_coprod.model.spec import ModelSpec, choose_item, load_model, override_sampler
 from bayes_coprod.model.subset import take_citizens
+from bayes_coprod.streams import random_stream
 from bayes_coprod.survey.entries import Codebook
 from bayes_coprod.survey.read import Survey, check_is_survey
 
@@ -120,7 +121,7 @@ def recover(
     truth = {} if truth is None else truth
     spec = choose_item(load_model(spec), item)
     design = make_design(like, spec)
-    form = draw_priors(spec, like.codebook, design, 1, np.random.default_rng(random_seed))
+    form = draw_priors(spec, like.codebook, design, 1, random_stream(random_seed, "prior"))
     state_truth(form, truth)
     labels = _effects(spec, like.codebook, design, effects, truth)
     if base is not None:
@@ -130,7 +131,7 @@ def recover(
     shared = (one_chain, like.codebook, design, stated, labels, citizens, prob, kind)
     found = map_fits(
         _replicate,
-        [_Task(*shared, (random_seed, k)) for k in range(n)],
+        [_Task(*shared, random_seed, k) for k in range(n)],
         executor=executor,
         progressbar=progressbar,
         label="recovering",
@@ -299,15 +300,16 @@ class _Task:
     citizens: int | None
     prob: float
     kind: IntervalKind
-    random_seed: tuple[int, int]
+    random_seed: int
+    replication: int
 
     def __str__(self) -> str:
-        return f"survey {self.random_seed[1] + 1}"
+        return f"survey {self.replication + 1}"
 
 
 def _replicate(task: _Task) -> tuple[pd.DataFrame, int]:
     """What a fit to a simulated survey says of the effects, and how many were discarded."""
-    rng = np.random.default_rng(task.random_seed)
+    rng = random_stream(task.random_seed, "recovery", task.replication)
     _, design, discarded = simulate_until_usable(_truths(task, rng), rng, "recover")
     spec = override_sampler(task.spec, random_seed=int(rng.integers(2**31)))
     fit = fit_design(spec, task.codebook, design)

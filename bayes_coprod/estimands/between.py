@@ -15,6 +15,7 @@ from bayes_coprod.inference.unseen import unseen_country
 from bayes_coprod.model.coding import chosen_drivers, varying_columns
 from bayes_coprod.model.outcomes import outcome_dim
 from bayes_coprod.model.response import ResponseScale
+from bayes_coprod.streams import random_stream
 
 UNSEEN = "a country not surveyed"
 """Label of the country in what is said of one that was not surveyed."""
@@ -62,7 +63,7 @@ def new_country(
     design = fit.design.isel({names.COUNTRY: [0]}).assign_coords({names.COUNTRY: [UNSEEN]})
     design = design.assign(country_index=xr.zeros_like(design["country_index"]))
     nodes = None if fit.pilot is None else fit.pilot.nodes
-    unseen = unseen_country(fit, design, nodes, np.random.default_rng([seed, 2]))
+    unseen = unseen_country(fit, design, nodes, random_stream(seed, "unseen country"))
     levels = expected_responses(
         unseen, scale=scale, by=by, uncertainty=uncertainty, random_seed=seed
     )

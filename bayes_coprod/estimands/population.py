@@ -15,6 +15,7 @@ from bayes_coprod.estimands.frames import fill_cells, read_cells
 from bayes_coprod.inference.fit import Fit, check_is_fit
 from bayes_coprod.model.collapse import distinct_rows
 from bayes_coprod.model.design import country_ends
+from bayes_coprod.streams import random_stream
 
 type PopulationKind = Literal["sample", "weighted"] | pd.DataFrame
 type Uncertainty = Literal["bootstrap", "fixed"]
@@ -190,7 +191,7 @@ def mean_drivers(fit: Fit, kinds: Kinds, uncertainty: Uncertainty, random_seed: 
     n_draws = fit.posterior.sizes[names.CHAIN] * fit.posterior.sizes[names.DRAW]
     means = []
     for c, rows in enumerate(map(slice, kinds.ends[:-1], kinds.ends[1:])):
-        rng = np.random.default_rng([random_seed, c])
+        rng = random_stream(random_seed, "population", c)
         means.append(_mean(kinds, rows, n_draws, uncertainty, rng))
     return np.stack(means, axis=1)
 
@@ -213,7 +214,7 @@ def kind_weights(
     numpy.ndarray
         (kind,).
     """
-    rng = np.random.default_rng([random_seed, 0])
+    rng = random_stream(random_seed, "population")
     for _ in range(fit.posterior.sizes[names.CHAIN] * fit.posterior.sizes[names.DRAW]):
         size = _gamma(rng, kinds.n, ()) if uncertainty == "bootstrap" else kinds.n
         yield _shares_of(kinds, kinds.weight * size)

@@ -13,6 +13,7 @@ from bayes_coprod.inference.pooled import by_part
 from bayes_coprod.model.item_layout import item_layout
 from bayes_coprod.model.items import integrand_at, make_integral
 from bayes_coprod.model.quadrature import finer
+from bayes_coprod.streams import random_stream
 
 
 @by_part
@@ -70,7 +71,7 @@ def citizen_propensities(
         )
     kept = np.linspace(0, n_all - 1, n_draws).round().astype(int)
     seed = fit.spec.sampler.random_seed if random_seed is None else random_seed
-    rng = np.random.default_rng([seed, 1])
+    rng = random_stream(seed, "propensities")
     assert fit.pilot is not None and fit.pilot.nodes is not None
     nodes = fit.pilot.nodes if fit.pilot.nodes.is_grid else finer(fit.pilot.nodes, 1)
     integral, layout = make_integral(fit.design, nodes), item_layout(fit.design)
