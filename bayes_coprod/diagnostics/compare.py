@@ -104,11 +104,9 @@ def compare(fit: Fit, make: Make, draws: int, random_seed: int) -> list[Comparis
     -------
     list of Comparison
     """
-    parts = fit.parts
-    each = max(-(-draws // len(parts)), min(draws, FEWEST_DRAWS))
     measured = [
-        _measure(part, make, thinned(part, each), random_stream(random_seed, "replicates", k))
-        for k, part in enumerate(parts)
+        _measure(part, make, kept, random_stream(random_seed, "replicates", k))
+        for k, (part, kept) in enumerate(zip(fit.parts, kept_draws(fit, draws), strict=True))
     ]
     families, observed, replicated = zip(*measured, strict=True)
     return [
@@ -122,6 +120,24 @@ def compare(fit: Fit, make: Make, draws: int, random_seed: int) -> list[Comparis
         )
         for d, family in enumerate(families[0])
     ]
+
+
+def kept_draws(fit: Fit, draws: int) -> list[np.ndarray]:
+    """Positions of the draws of each part that are used, (draw,) each.
+
+    Parameters
+    ----------
+    fit : Fit
+    draws : int
+        Of all parts together, but of each no fewer than 100 if it has them.
+
+    Returns
+    -------
+    list of numpy.ndarray
+    """
+    parts = fit.parts
+    each = max(-(-draws // len(parts)), min(draws, FEWEST_DRAWS))
+    return [thinned(part, each) for part in parts]
 
 
 def _measure(

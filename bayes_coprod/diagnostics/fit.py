@@ -27,7 +27,7 @@ from bayes_coprod.inference.fit import Fit, check_is_fit, thin_fit
 from bayes_coprod.model.subset import what_is_missing, without_country
 
 _ENOUGH = 1000
-"""Draws by which the influence of citizens is judged, where none of them is fitted without."""
+"""Draws that are weighed: for citizens whom nobody fits without, and for the priors."""
 
 type Level = Literal["quick", "full"]
 
@@ -93,7 +93,7 @@ def check_fit(
         return Findings(quick)
     predictive = check_predictive(fit)
     influence = _influence(fit, refits, executor, progressbar)
-    sensitivity = _sensitivity(fit)
+    sensitivity = _sensitivity(_enough(fit))
     countries = _countries(fit, executor, progressbar) if refits else Findings()
     return Findings([*quick, *predictive, *influence, *sensitivity, *countries])
 
@@ -117,10 +117,15 @@ def _quick(fit: Fit) -> list[Finding]:
 
 def _influence(fit: Fit, refits: bool, executor: Executor | None, progressbar: bool) -> Findings:
     """Leave citizens out, those whom weights cannot follow by fitting again where that is asked."""
-    chains = fit.posterior.sizes[names.CHAIN]
-    if not refits or chains * fit.posterior.sizes[names.DRAW] < FEWEST_DRAWS:
-        return check_influence(thin_fit(fit, -(-_ENOUGH // chains)))
+    sizes = fit.posterior.sizes
+    if not refits or sizes[names.CHAIN] * sizes[names.DRAW] < FEWEST_DRAWS:
+        return check_influence(_enough(fit))
     return check_influence(fit, of=citizen_loo(fit, executor=executor, progressbar=progressbar))
+
+
+def _enough(fit: Fit) -> Fit:
+    """As many draws as it takes to weigh them by a likelihood or a prior."""
+    return thin_fit(fit, -(-_ENOUGH // fit.posterior.sizes[names.CHAIN]))
 
 
 def _sensitivity(fit: Fit) -> Findings:

@@ -19,12 +19,12 @@ from bayes_coprod.finding import Finding, Findings
 from bayes_coprod.inference.fit import Fit, check_is_fit
 from bayes_coprod.inference.pointwise import (
     add_log_likelihood,
+    alike,
     look_at,
     stream_log_likelihood,
     take_nodes,
 )
 from bayes_coprod.inference.refit import Refit, map_fits, run_refit
-from bayes_coprod.model.collapse import distinct_rows
 from bayes_coprod.model.quadrature import Nodes
 from bayes_coprod.model.subset import take_citizens
 
@@ -90,7 +90,7 @@ def citizen_loo(
     _check_draws(fit)
     if refits < 0:
         raise make_error(SpecError, "citizen_loo", f"refits is {refits}", remedy="0 or more.")
-    first, kind = _alike(fit.design)
+    first, kind = alike(fit.design)
     elpd, k, lppd = _importance_weighted(fit, first)
     good_k = limit_of_k(fit)
     exact = [int(i) for i in np.argsort(-k) if k[i] > good_k][:refits]
@@ -119,13 +119,6 @@ def _check_draws(fit: Fit) -> None:
             f"the fit has {_n_draws(fit)} draws, and importance weights take {FEWEST_DRAWS}",
             remedy="Fit with more draws.",
         )
-
-
-def _alike(design: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """First citizen of each kind, and everybody's kind: of a kind the log likelihood is one."""
-    response = design["answer" if "answer" in design else "y"].values
-    x = np.moveaxis(design["x"].values, -2, 0).reshape(len(response), -1)
-    return distinct_rows(design["country_index"].values, np.column_stack([x, response]))
 
 
 def _importance_weighted(fit: Fit, which: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

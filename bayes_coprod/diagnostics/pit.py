@@ -10,9 +10,10 @@ from arviz_stats.ecdf_utils import (
     simulate_confidence_bands,
 )
 
-from bayes_coprod.diagnostics.compare import FEWEST_DRAWS
+from bayes_coprod import names
+from bayes_coprod.diagnostics.compare import FEWEST_DRAWS, kept_draws
 from bayes_coprod.diagnostics.discrepancies import FEWEST, outcome_labels
-from bayes_coprod.diagnostics.replicate import probability_below, thinned
+from bayes_coprod.diagnostics.replicate import probability_below
 from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.finding import Finding
 from bayes_coprod.inference.fit import Fit
@@ -46,14 +47,18 @@ def check_pit(fit: Fit, draws: int, random_seed: int) -> Finding:
        applications in goodness-of-fit evaluation and multiple sample comparison, Statistics and
        Computing 32(2).
     """
-    kept = _kept(fit, draws)
+    kept = kept_draws(fit, draws)
     fewest = min(map(len, kept))
     if fewest < FEWEST_DRAWS:
         return _unknown(
             f"It takes {FEWEST_DRAWS} draws to tell; there are {fewest}.",
             "Sample more, or give more of them as draws.",
         )
-    curves = _curves(fit, kept, random_seed)
+    below = _below(fit, kept)
+    lost = _lost(fit, below)
+    if lost:
+        return _unknown(*lost)
+    curves = _curves(fit, below, random_seed)
     away, lower, upper = (curves[name] for name in ("distance", "lower", "upper"))
     beyond = (away / upper).where(away > 0, away / lower).max("probability")
     ratios = {str(r[_OUTCOME].item()): float(r) for r in beyond if np.isfinite(r)}
@@ -97,9 +102,9 @@ def pit_curves(fit: Fit, draws: int, random_seed: int) -> xr.Dataset:
     Raises
     ------
     SpecError
-        If there are fewer than 100 draws.
+        If there are fewer than 100 draws, or a density is not finite.
     """
-    kept = _kept(fit, draws)
+    kept = kept_draws(fit, draws)
     if min(map(len, kept)) < FEWEST_DRAWS:
         raise make_error(
             SpecError,
@@ -107,20 +112,34 @@ def pit_curves(fit: Fit, draws: int, random_seed: int) -> xr.Dataset:
             f"it takes {FEWEST_DRAWS} draws to tell, and there are {min(map(len, kept))}",
             remedy="Sample more, or give more of them as draws.",
         )
-    return _curves(fit, kept, random_seed)
+    below = _below(fit, kept)
+    lost = _lost(fit, below)
+    if lost:
+        message, remedy, where = lost
+        raise make_error(SpecError, "plot_pit", f"{where}: {message}", remedy=remedy)
+    return _curves(fit, below, random_seed)
 
 
-def _kept(fit: Fit, draws: int) -> list[np.ndarray]:
-    """Draws of each part that are used."""
-    parts = fit.parts
-    each = max(-(-draws // len(parts)), min(draws, FEWEST_DRAWS))
-    return [thinned(part, each) for part in parts]
+def _below(fit: Fit, kept: list[np.ndarray]) -> np.ndarray:
+    """Probability of an index below each citizen's own, (citizen, outcome)."""
+    of_parts = [probability_below(part, own) for part, own in zip(fit.parts, kept, strict=True)]
+    return np.asarray(np.mean(of_parts, axis=0))
 
 
-def _curves(fit: Fit, kept: list[np.ndarray], random_seed: int) -> xr.Dataset:
-    below = np.mean(
-        [probability_below(part, own) for part, own in zip(fit.parts, kept, strict=True)], axis=0
+def _lost(fit: Fit, below: np.ndarray) -> tuple[str, str, str] | None:
+    """What went wrong, what to do, and who it is; ``None`` if all probabilities are known."""
+    lost = np.isnan(below) & ~np.isnan(fit.design["y"].values)
+    if not lost.any():
+        return None
+    citizen = fit.design[names.CITIZEN].values[lost.any(axis=1).argmax()]
+    return (
+        f"The density of {int(lost.sum()):,} indices is not finite at some draws.",
+        "Look at the answers and drivers; fit again with another random_seed.",
+        f"citizen {citizen}",
     )
+
+
+def _curves(fit: Fit, below: np.ndarray, random_seed: int) -> xr.Dataset:
     rng = random_stream(random_seed, "PIT")
     labels = outcome_labels(fit)
     prob = 1 - (1 - PIT_PROB) / len(labels)
@@ -143,5 +162,5 @@ def _curves(fit: Fit, kept: list[np.ndarray], random_seed: int) -> xr.Dataset:
     )
 
 
-def _unknown(message: str, remedy: str) -> Finding:
-    return Finding("PIT", "unknown", "", None, 1.0, message, remedy)
+def _unknown(message: str, remedy: str, where: str = "") -> Finding:
+    return Finding("PIT", "unknown", where, None, 1.0, message, remedy)

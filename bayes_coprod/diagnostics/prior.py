@@ -19,7 +19,7 @@ from bayes_coprod.estimands.countries import country_levels, gap, has_gap
 from bayes_coprod.estimands.drivers import driver_effects
 from bayes_coprod.finding import Finding, Findings
 from bayes_coprod.inference.fit import Fit, check_is_fit
-from bayes_coprod.inference.pointwise import stream_log_likelihood
+from bayes_coprod.inference.pointwise import alike, stream_log_likelihood
 from bayes_coprod.model.design import check_names, make_design
 from bayes_coprod.model.log_prior import BLOCKS, log_priors
 from bayes_coprod.model.prior_draws import draw_priors
@@ -273,9 +273,11 @@ def _sensitivity(fit: Fit) -> xr.DataArray:
     posterior = fit.posterior
     quantities = conclusions(fit, by_country=True)
     priors = log_priors(fit.spec, fit.design, posterior)
+    first, kind = alike(fit.design)
+    citizens = xr.DataArray(np.bincount(kind), dims=names.CITIZEN)
     data = sum(
-        block.sum(names.CITIZEN)
-        for _, block in stream_log_likelihood(fit, np.arange(fit.design.sizes[names.CITIZEN]))
+        xr.dot(block.drop_vars(names.CITIZEN), citizens[at], dim=names.CITIZEN)
+        for at, block in stream_log_likelihood(fit, first)
     )
     densities = priors.assign({LIKELIHOOD: data})
     out = xr.DataArray(

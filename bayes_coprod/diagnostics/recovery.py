@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
+import arviz_stats as azs
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -96,10 +97,11 @@ def recover(
         and its Monte Carlo error ``bias_error``; mean ``width`` of the interval; and shares of the
         simulated surveys: ``coverage``, whose interval holds the truth; ``power``, whose interval
         excludes 0; ``sign``, where the truth's sign, or that of an effect of 0 being positive, has
-        a probability above 0.95. Kind and mass of the interval stand in the header, and how many
-        surveys were simulated. ``attrs`` hold these too, ``discarded``, simulated surveys that
-        could not carry the model and were drawn anew, and ``share_error``, the largest Monte Carlo
-        error of a share.
+        a probability above 0.95; and ``least_ess``, the smallest bulk effective sample size of a
+        fit, whose interval is as rough as that is small. Kind and mass of the interval stand in the
+        header, and how many surveys were simulated. ``attrs`` hold these too, ``discarded``,
+        simulated surveys that could not carry the model and were drawn anew, and ``share_error``,
+        the largest Monte Carlo error of a share.
 
     Raises
     ------
@@ -314,7 +316,8 @@ def _replicate(task: _Task) -> tuple[pd.DataFrame, int]:
     spec = override_sampler(task.spec, random_seed=int(rng.integers(2**31)))
     fit = fit_design(spec, task.codebook, design)
     beta = fit.posterior["beta"].sel({names.COEFFICIENT: task.labels})
-    return summarise(beta, prob=task.prob, kind=task.kind), discarded
+    ess = azs.ess(beta, method="bulk").transpose(*beta.dims[2:])
+    return summarise(beta, prob=task.prob, kind=task.kind).assign(ess=ess.values.ravel()), discarded
 
 
 def _truths(task: _Task, rng: np.random.Generator) -> Iterator[Fit]:
@@ -349,9 +352,9 @@ def redraw_citizens(design: xr.Dataset, n: int, rng: np.random.Generator) -> xr.
 def _assembled(truth: xr.DataArray, found: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Means and shares over the simulated surveys."""
     value = truth.values.ravel()  # (row,)
-    mean, lower, upper, positive = (
+    mean, lower, upper, positive, ess = (
         np.stack([one[column].to_numpy() for one in found])  # (survey, row)
-        for column in ("mean", "lower", "upper", "p_positive")
+        for column in ("mean", "lower", "upper", "p_positive", "ess")
     )
     n = len(found)
     sd = mean.std(axis=0, ddof=1) if n > 1 else np.full(len(value), np.nan)
@@ -364,6 +367,7 @@ def _assembled(truth: xr.DataArray, found: Sequence[pd.DataFrame]) -> pd.DataFra
             "coverage": ((lower <= value) & (value <= upper)).mean(axis=0),
             "power": ((lower > 0) | (upper < 0)).mean(axis=0),
             "sign": (np.where(value < 0, 1 - positive, positive) > SURE).mean(axis=0),
+            "least_ess": ess.min(axis=0),
         },
         index=found[0].index,
     )

@@ -117,7 +117,7 @@ def probability_below(fit: Fit, kept: np.ndarray) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        (citizen, outcome); NaN where an index is missing.
+        (citizen, outcome); NaN where an index is missing, or a density not finite.
     """
     y, country = fit.design["y"].values, fit.design["country_index"].values
     log_likelihood = compile_citizen_log_likelihood(fit.spec, fit.design, fit.posterior, fit.pilot)

@@ -98,6 +98,24 @@ def stream_log_likelihood(fit: Fit, which: np.ndarray) -> Iterator[tuple[np.ndar
         yield at, _of_citizens(_of_some(fit, which[at]))
 
 
+def alike(design: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Citizens of a country with the same drivers and answers, whose log likelihood is one.
+
+    Parameters
+    ----------
+    design : xarray.Dataset
+
+    Returns
+    -------
+    (numpy.ndarray, numpy.ndarray)
+        Positions of the first citizen of each kind, (kind,), sorted by country; (citizen,), the
+        kind of everybody.
+    """
+    response = design["answer" if "answer" in design else "y"].values
+    x = np.moveaxis(design["x"].values, -2, 0).reshape(len(response), -1)
+    return distinct_rows(design["country_index"].values, np.column_stack([x, response]))
+
+
 def look_at(fit: Fit, design: xr.Dataset, nodes: Nodes | None) -> Fit:
     """The draws of a fit to one data set, looking at other citizens.
 
@@ -162,10 +180,7 @@ def _of_cells(fit: Fit) -> xr.DataArray:
         raise make_error(
             SpecError, "add_log_likelihood", f"{what} has no cells", remedy="by='citizen'."
         )
-    response = fit.design["answer" if "answer" in fit.design else "y"].values
-    first, cell = distinct_rows(
-        fit.design["country_index"].values, np.column_stack([fit.design["x"].values, response])
-    )
+    first, cell = alike(fit.design)
     coords = {
         names.CELL: np.arange(len(first)),
         names.MULTIPLICITY: (names.CELL, np.bincount(cell)),

@@ -99,7 +99,10 @@ def make_design(survey: Survey, spec: ModelSpec) -> xr.Dataset:
             ),
         },
         coords={
-            names.CITIZEN: survey.data[names.CITIZEN].to_numpy(dtype=object)[used],
+            # an index: of a million plain objects it would be guessed what they are
+            names.CITIZEN: pd.Index(
+                survey.data[names.CITIZEN].to_numpy(object)[used], dtype=object
+            ),
             names.COUNTRY: list(survey.countries),
             names.COEFFICIENT: coefficient_labels(drivers),
             names.ITEM: [item.name for item in items],

@@ -16,6 +16,7 @@ from bayes_coprod.diagnostics.discrepancies import (
     score_shapes,
 )
 from bayes_coprod.diagnostics.driver_groups import driver_groups
+from bayes_coprod.diagnostics.pit import check_pit, pit_curves
 from bayes_coprod.diagnostics.predictive import check_predictive
 from bayes_coprod.diagnostics.reliability import reliability
 from bayes_coprod.diagnostics.replicate import (
@@ -384,6 +385,20 @@ def test_draws_that_are_not_finite_are_unknown(truth):
     tree["posterior"] = xr.DataTree(posterior)
     (finding,) = check_predictive(replace(fit, tree=tree))
     assert finding.status == "unknown"
+
+
+def test_a_place_in_a_prediction_that_is_lost_is_named(truth):
+    fit = truth("index")
+    tree = fit.tree.copy()
+    posterior = fit.posterior.copy(deep=True)
+    posterior["b_intercept"][0, 3, 1] = 1e200
+    tree["posterior"] = xr.DataTree(posterior)
+    far = replace(fit, tree=tree)
+    finding = check_pit(far, 400, 1)
+    first = fit.design["citizen"].values[fit.design["country_index"].values == 1][0]
+    assert (finding.status, finding.where) == ("unknown", f"citizen {first}")
+    with pytest.raises(SpecError, match=f"citizen {first}: The density of .* not finite"):
+        pit_curves(far, 400, 1)
 
 
 def test_the_same_seed_gives_the_same(truth):
