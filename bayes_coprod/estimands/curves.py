@@ -21,7 +21,7 @@ from bayes_coprod.estimands.population import (
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.inference.pooled import by_part
 from bayes_coprod.model.coding import chosen_drivers, coefficient_labels, level_contrasts
-from bayes_coprod.model.response import Response
+from bayes_coprod.model.response import Response, make_versions
 from bayes_coprod.survey.entries import Driver
 
 
@@ -102,13 +102,14 @@ def _curves(
     )
     coded = (raw - mean) / sd  # (value, column)
     position = fit.design.get_index(names.COEFFICIENT).get_indexer(columns)
-    x = kinds.x.copy(order="F")
+    x = kinds.x.copy()
     x[:, 1 + position] = 0.0
+    citizens, everybody = make_versions([x]), np.zeros(len(coded), dtype=int)
     curves = []
     weights = kind_weights(fit, kinds, uncertainty, seed)
     for draw, weight in zip(posterior_draws(fit), weights, strict=True):
         moves = np.einsum("cfp,vp->vcf", draw["b"][:, :, position], coded)
-        (shares,) = asked.expect(draw, [x], weight, question, [moves])
+        shares = asked.expect(draw, citizens, weight, question, moves, everybody)
         # (value, country, item x category) -> (category, value)
         per_item = shares.reshape(*shares.shape[:2], len(chosen), len(levels))
         curves.append(per_item.mean(axis=(1, 2)).T)

@@ -32,7 +32,7 @@ from bayes_coprod.inference.fit import Fit
 from bayes_coprod.inference.pooled import by_part
 from bayes_coprod.model.coding import chosen_drivers, coefficient_labels, level_contrasts
 from bayes_coprod.model.outcomes import outcome_dim
-from bayes_coprod.model.response import ResponseScale
+from bayes_coprod.model.response import ResponseScale, make_versions
 from bayes_coprod.survey.entries import Driver
 
 ASSOCIATION = (
@@ -175,27 +175,26 @@ def _average_changes(
     asked = fitted_population(fit, kinds)
     coefficients = [str(name) for name in fit.design[names.COEFFICIENT].values]
     # citizens as they are, and with everybody at a driver's base
-    bases = list(dict.fromkeys(tuple(step.base.items()) for step in steps))
-    starts = []
+    bases = list(dict.fromkeys([(), *(tuple(step.base.items()) for step in steps)]))
+    versions = []
     for base in bases:
-        x = kinds.x.copy(order="F")
+        x = kinds.x.copy()
         for name, value in base:
             x[:, 1 + coefficients.index(name)] = value
-        starts.append(x)
+        versions.append(x)
+    citizens = make_versions(versions)
     changes = np.array([[step.change.get(name, 0.0) for name in coefficients] for step in steps])
+    base_of = np.array([bases.index(tuple(step.base.items())) for step in steps])
+    start = np.concatenate([np.arange(len(bases)), base_of])
     question = asked.ask(responses, scale)
-    start_of = np.array([bases.index(tuple(step.base.items())) for step in steps])
-    own = [np.flatnonzero(start_of == start) for start in range(len(starts))]
-    in_order = np.argsort(np.concatenate(own))
     weights = kind_weights(fit, kinds, uncertainty, seed)
     values = []
     for draw, weight in zip(posterior_draws(fit), weights, strict=True):
         # a change moves all citizens of a country alike, (driver, country, form)
-        moves = np.tensordot(changes, draw["b"], axes=(1, 2))
-        stay = np.zeros((1, *moves.shape[1:]))
-        stay_and_go = [np.concatenate([stay, moves[rows]]) for rows in own]
-        found = asked.expect(draw, starts, weight, question, stay_and_go)
-        values.append(np.concatenate([of[1:] - of[0] for of in found])[in_order])
+        steps_up = np.moveaxis(draw["b"] @ changes.T, -1, 0)
+        moves = np.concatenate([np.zeros((len(bases), *steps_up.shape[1:])), steps_up])
+        found = asked.expect(draw, citizens, weight, question, moves, start)
+        values.append(found[len(bases) :] - found[base_of])
     stacked = np.moveaxis(np.stack(values), 1, -1)  # (draw, country, outcome, driver)
     said = {"units": UNITS[scale], "population": kinds.said}
     layers = [labelled(fit, stacked[..., d], coords, **said) for d in range(len(steps))]

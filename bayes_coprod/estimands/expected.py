@@ -25,7 +25,7 @@ from bayes_coprod.inference.fit import Fit
 from bayes_coprod.inference.pooled import by_part
 from bayes_coprod.model.index import expected_indices
 from bayes_coprod.model.outcomes import outcome_dim
-from bayes_coprod.model.response import Population, Response, ResponseScale
+from bayes_coprod.model.response import Population, Response, ResponseScale, make_versions
 
 UNITS = {
     "index": "points of 100",
@@ -139,9 +139,9 @@ def expect_versions(
     asked = fitted_population(fit, kinds)
     question = asked.ask(responses, scale)
     weights = kind_weights(fit, kinds, uncertainty, random_seed)
-    everybody = [np.asfortranarray(x) for x in (kinds.x, *versions)]
+    everybody = make_versions([kinds.x, *versions])
     values = [
-        [moved[0] for moved in asked.expect(draw, everybody, weight, question)]
+        asked.expect(draw, everybody, weight, question)
         for draw, weight in zip(posterior_draws(fit), weights, strict=True)
     ]
     return np.stack(values, axis=1), coords

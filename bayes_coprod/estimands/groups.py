@@ -37,7 +37,7 @@ from bayes_coprod.estimands.population import (
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.inference.pooled import by_part
 from bayes_coprod.model.index import expected_indices
-from bayes_coprod.model.response import ResponseScale
+from bayes_coprod.model.response import ResponseScale, make_versions
 from bayes_coprod.survey.entries import Driver
 
 AS_THEY_ARE = "Citizens of each group as they are: groups may differ in other drivers too."
@@ -211,7 +211,7 @@ def _answers(
     responses, coords = make_responses(fit, scale, None)
     asked = fitted_population(fit, kinds)
     question = asked.ask(responses, scale)
-    everybody = [np.asfortranarray(kinds.x)] * len(inside)
+    everybody = make_versions([kinds.x] * len(inside))
     values = []
     weights = kind_weights(fit, kinds, uncertainty, seed)
     for draw, weight in zip(posterior_draws(fit), weights, strict=True):
@@ -219,11 +219,9 @@ def _answers(
         total = np.add.reduceat(own, kinds.ends[:-1], axis=1)  # (group, country)
         found = asked.expect(draw, everybody, own, question)
         with np.errstate(invalid="ignore"):  # of a group without citizens
-            values.append([v[0] / size[:, None] for v, size in zip(found, total, strict=True)])
-    return [
-        _known(np.stack(of_group), kinds, own)
-        for of_group, own in zip(zip(*values, strict=True), inside, strict=True)
-    ], coords
+            values.append(found / total[:, :, None])
+    of_groups = np.stack(values, axis=1)  # (group, draw, country, outcome)
+    return [_known(v, kinds, own) for v, own in zip(of_groups, inside, strict=True)], coords
 
 
 def _known(values: np.ndarray, kinds: Kinds, inside: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -73,6 +73,41 @@ class Question:
     taking_part: tuple[np.ndarray, ...] = ()
 
 
+class Versions(NamedTuple):
+    """Citizens as they are, and what they are changed to; made by :func:`make_versions`.
+
+    Parameters
+    ----------
+    x : numpy.ndarray
+        (1 + coefficient, citizen), ones first: the first version.
+    changes : tuple of (numpy.ndarray, numpy.ndarray)
+        Of each other version the columns in which it differs from the first, (column,), and by how
+        much, (column, citizen).
+    """
+
+    x: np.ndarray
+    changes: tuple[tuple[np.ndarray, np.ndarray], ...]
+
+
+def make_versions(versions: Sequence[np.ndarray]) -> Versions:
+    """Lay citizens out so that each draw takes few steps through them.
+
+    Parameters
+    ----------
+    versions : sequence of numpy.ndarray
+        One or more, each (citizen, 1 + coefficient), ones first, coded as the design's.
+
+    Returns
+    -------
+    Versions
+    """
+    first, *others = (np.ascontiguousarray(x.T) for x in versions)
+    differ = [np.flatnonzero((x != first).any(axis=1)) for x in others]
+    return Versions(
+        first, tuple((at, x[at] - first[at]) for x, at in zip(others, differ, strict=True))
+    )
+
+
 class Population:
     """A design's citizens, asked for their expected answers draw by draw.
 
@@ -103,47 +138,55 @@ class Population:
     def expect(
         self,
         draw: Draw,
-        versions: Sequence[np.ndarray],
+        versions: Versions,
         weight: np.ndarray,
         question: Question,
-        moves: Sequence[np.ndarray] | None = None,
-    ) -> list[np.ndarray]:
+        moves: np.ndarray | None = None,
+        start: np.ndarray | None = None,
+    ) -> np.ndarray:
         """Expected responses of each country's population at one draw.
 
         Parameters
         ----------
         draw : mapping of str to numpy.ndarray
             The posterior's variables at one draw.
-        versions : sequence of numpy.ndarray
-            The citizens, or what they are changed to: each (citizen, 1 + coefficient), ones first,
-            coded as the design's. In Fortran's order they need not be copied at each draw.
+        versions : Versions
+            From :func:`make_versions`.
         weight : numpy.ndarray
             (citizen,), sums to 1 in each country; or (version, citizen), of each version its own.
         question : Question
-        moves : sequence of numpy.ndarray, optional
-            For each version (move, country, form): what is added to everybody's propensity; one
-            move by 0 otherwise.
+        moves : numpy.ndarray, optional
+            (move, country, form), what is added to everybody's propensity; nothing, once for each
+            version, otherwise.
+        start : numpy.ndarray, optional
+            (move,), position of the version that each move begins from; as they come otherwise.
 
         Returns
         -------
-        list of numpy.ndarray
-            For each version (move, country, response), of ``category`` (move, country, category of
-            all responses): points of 100 for ``index``, else a share.
+        numpy.ndarray
+            (move, country, response), of ``category`` (move, country, category of all responses):
+            points of 100 for ``index``, else a share.
         """
         effects, kappa, steep, sigma = self._stated(draw)
+        n_versions = 1 + len(versions.changes)
         if moves is None:
-            moves = [np.zeros((1, len(effects), self.layout.n_forms))] * len(versions)
-        mu = [propensities(effects, np.asfortranarray(x).T, self.ends) for x in versions]
-        weights = np.broadcast_to(weight, (len(versions), weight.shape[-1]))
-        out: list[np.ndarray] = [np.zeros(())] * len(versions)
+            moves = np.zeros((n_versions, *effects.shape[:2]))
+        if start is None:
+            start = np.arange(n_versions)
+        mu = np.empty((self.layout.n_forms, n_versions, versions.x.shape[1]))
+        mu[:, 0] = propensities(effects, versions.x, self.ends)
+        for v, (columns, change) in enumerate(versions.changes, start=1):
+            mu[:, v] = mu[:, 0] + propensities(effects[:, :, columns], change, self.ends)
+        weight = np.atleast_2d(weight)
+        out: np.ndarray | float = 0.0
         for f in range(self.layout.n_forms):
             step = _STEP / self._steepest(f, steep)
-            lattice = _lattice([m[f] for m in mu], [move[..., f] for move in moves], step)
+            own = np.ascontiguousarray(moves[:, :, f])
+            lattice = _lattice(mu[f], own, step)
             table = self._table(question, f, kappa, steep, float(sigma[f]), lattice)
-            for v, move in enumerate(moves):
-                laid = lay_on_lattice(mu[v][f], weights[v], self.ends, lattice)
-                out[v] = out[v] + average_moved(laid, table, move[..., f] / step)
-        return out
+            laid = lay_on_lattice(mu[f], weight, self.ends, lattice)
+            out = out + average_moved(laid, start, table, own / step)
+        return np.asarray(out)
 
     def _stated(self, draw: Draw) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Effects, thresholds, discriminations, and SDs of deviations, as they were fitted."""
@@ -253,10 +296,10 @@ def _one_by_one(counts: np.ndarray, layout: ItemLayout, form: int) -> np.ndarray
     return np.stack([counts * (item == k) for k in np.unique(item[counts > 0])], axis=1)
 
 
-def _lattice(mu: Sequence[np.ndarray], moves: Sequence[np.ndarray], step: float) -> np.ndarray:
+def _lattice(mu: np.ndarray, moves: np.ndarray, step: float) -> np.ndarray:
     """Nodes that hold all propensities before and after they move, and three more at each end."""
-    low = min(m.min() + min(move.min(), 0.0) for m, move in zip(mu, moves, strict=True))
-    high = max(m.max() + max(move.max(), 0.0) for m, move in zip(mu, moves, strict=True))
+    low = mu.min() + min(moves.min(), 0.0)
+    high = mu.max() + max(moves.max(), 0.0)
     # multiples of the step: what is asked of some citizens hangs on no others that are asked about
     return step * np.arange(np.floor(low / step) - 3, np.floor(high / step) + 5)
 
@@ -306,34 +349,56 @@ def _cubic(t: float) -> tuple[float, float, float, float]:
 def lay_on_lattice(
     mu: np.ndarray, weight: np.ndarray, ends: np.ndarray, lattice: np.ndarray
 ) -> np.ndarray:
-    """Lay weights onto equally spaced nodes by cubic interpolation, (country, lattice node).
+    """Lay weights onto equally spaced nodes by cubic interpolation.
 
     A smooth function's weighted mean over citizens is then its weighted sum over the lattice.
-    `mu` and `weight` are (citizen,); every `mu` has two nodes on either side.
+
+    Parameters
+    ----------
+    mu : numpy.ndarray
+        (version, citizen), with two nodes of the lattice on either side of each.
+    weight : numpy.ndarray
+        (version, citizen), or (1, citizen) of all versions.
+    ends : numpy.ndarray
+        (country + 1,).
+    lattice : numpy.ndarray
+        (lattice node,).
+
+    Returns
+    -------
+    numpy.ndarray
+        (version, country, lattice node).
     """
     n = len(lattice)
     per_step = (n - 1) / (lattice[-1] - lattice[0])
-    out = np.zeros((len(ends) - 1, n))
-    for c in range(len(out)):
-        for i in range(ends[c], ends[c + 1]):
-            at = (mu[i] - lattice[0]) * per_step
-            j = min(max(int(at), 1), n - 3)
-            before, here, after, beyond = _cubic(at - j)
-            out[c, j - 1] += weight[i] * before
-            out[c, j] += weight[i] * here
-            out[c, j + 1] += weight[i] * after
-            out[c, j + 2] += weight[i] * beyond
+    out = np.zeros((len(mu), len(ends) - 1, n))
+    for v in range(len(mu)):
+        share = weight[min(v, len(weight) - 1)]
+        for c in range(len(ends) - 1):
+            laid = out[v, c]
+            for i in range(ends[c], ends[c + 1]):
+                at = (mu[v, i] - lattice[0]) * per_step
+                j = min(max(int(at), 1), n - 3)
+                before, here, after, beyond = _cubic(at - j)
+                laid[j - 1] += share[i] * before
+                laid[j] += share[i] * here
+                laid[j + 1] += share[i] * after
+                laid[j + 2] += share[i] * beyond
     return out
 
 
 @compiled
-def average_moved(laid: np.ndarray, table: np.ndarray, moves: np.ndarray) -> np.ndarray:
+def average_moved(
+    laid: np.ndarray, start: np.ndarray, table: np.ndarray, moves: np.ndarray
+) -> np.ndarray:
     """Mean of tabulated functions over citizens who are moved along the lattice.
 
     Parameters
     ----------
     laid : numpy.ndarray
-        (country, lattice node), from :func:`lay_on_lattice`.
+        (version, country, lattice node), from :func:`lay_on_lattice`.
+    start : numpy.ndarray
+        (move,), the version that is moved.
     table : numpy.ndarray
         (country, response, lattice node).
     moves : numpy.ndarray
@@ -344,10 +409,11 @@ def average_moved(laid: np.ndarray, table: np.ndarray, moves: np.ndarray) -> np.
     numpy.ndarray
         (move, country, response).
     """
-    n = laid.shape[1]
+    n = laid.shape[2]
     out = np.zeros((len(moves), *table.shape[:2]))
     for m in range(len(moves)):
-        for c in range(len(laid)):
+        for c in range(len(table)):
+            own = laid[start[m], c]
             j = math.floor(moves[m, c])
             before, here, after, beyond = _cubic(moves[m, c] - j)
             for r in range(table.shape[1]):
@@ -355,7 +421,7 @@ def average_moved(laid: np.ndarray, table: np.ndarray, moves: np.ndarray) -> np.
                 total = 0.0
                 for i in range(max(0, 1 - j), min(n, n - 2 - j)):
                     k = i + j
-                    total += laid[c, i] * (
+                    total += own[i] * (
                         before * value[k - 1]
                         + here * value[k]
                         + after * value[k + 1]

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 
 import arviz_stats as azs
 import numpy as np
@@ -10,6 +11,8 @@ from bayes_coprod.errors import FitFileError, SurveyError
 from bayes_coprod.estimands.countries import country_levels, gap
 from bayes_coprod.estimands.curves import category_curves
 from bayes_coprod.estimands.drivers import driver_contrast, driver_effects, strongest_driver
+from bayes_coprod.estimands.groups import group_levels
+from bayes_coprod.estimands.pooling import compare_pooling
 from bayes_coprod.estimands.propensities import citizen_propensities
 from bayes_coprod.inference.fit import load_fit, save_fit
 from bayes_coprod.inference.pointwise import add_log_likelihood
@@ -147,6 +150,24 @@ def test_quantities_of_an_index_fit_are_those_of_its_parts(pooled, quantity, giv
 )
 def test_quantities_of_an_items_fit_are_those_of_its_parts(pooled_items, quantity, given):
     assert_pooled(pooled_items, quantity, **given)
+
+
+def test_groups_are_those_of_its_parts(pooled_items):
+    ours = group_levels(pooled_items, "female")
+    assert ours["share"].dims == ("country", "group")
+    expected = of_parts(pooled_items, lambda part: group_levels(part, "female")["levels"])
+    xr.testing.assert_identical(ours["levels"].drop_vars("imputation"), expected)
+
+
+def test_countries_by_themselves_are_fitted_to_each_data_set(completed):
+    fit = fit_model({"name": "index", "likelihood": "index"}, completed, **SETTINGS)
+    ours = compare_pooling(fit, of=partial(gap, uncertainty="fixed"), progressbar=False)
+    xr.testing.assert_equal(ours["partial"], gap(fit, uncertainty="fixed"))
+    assert list(ours["none"]["imputation"].values) == [1, 1, 2, 2]
+    first = fit.parts[0]
+    alone = compare_pooling(first, of=partial(gap, uncertainty="fixed"), progressbar=False)
+    of_first = ours["none"].isel(chain=slice(2)).drop_vars("imputation")
+    np.testing.assert_allclose(alone["none"], of_first)
 
 
 def test_curves_along_a_number_are_at_the_same_values_in_all_parts(pooled_items):

@@ -8,6 +8,7 @@ from bayes_coprod.model.grid_op import expected_propensity
 from bayes_coprod.model.response import (
     average_moved,
     lay_on_lattice,
+    make_versions,
     normal_weights,
     propensities,
 )
@@ -42,15 +43,16 @@ def test_tabulated_answers_err_by_less_than_1e_5(citizens, place):
     moves = np.array([[0.0, 0.0], [0.03, -0.07], [1.234, -2.345], [-0.55, 3.21]])
     lattice = lattice_for(mu, moves)
     table = np.broadcast_to(expit(lattice - place), (2, 1, len(lattice))).copy()
-    laid = lay_on_lattice(mu, weight, ENDS, lattice)
-    np.testing.assert_allclose(laid.sum(axis=1), 1, rtol=1e-12)
-    found = average_moved(laid, table, moves / STEP)[..., 0]
+    laid = lay_on_lattice(mu[None], weight[None], ENDS, lattice)
+    np.testing.assert_allclose(laid.sum(axis=2), 1, rtol=1e-12)
+    found = average_moved(laid, np.zeros(4, dtype=int), table, moves / STEP)[..., 0]
     for c, rows in enumerate((slice(0, 40), slice(40, 100))):
         exact = expit(mu[rows] + moves[:, [c]] - place) @ weight[rows]
         np.testing.assert_allclose(found[:, c], exact, atol=1e-6)
     for one in np.linspace(-3, 3, 97):
-        laid = lay_on_lattice(np.array([one]), np.ones(1), np.array([0, 1]), lattice)
-        away = average_moved(laid, table[:1], np.array([[0.0], [0.55]]))[:, 0, 0]
+        laid = lay_on_lattice(np.array([[one]]), np.ones((1, 1)), np.array([0, 1]), lattice)
+        away = average_moved(laid, np.zeros(2, dtype=int), table[:1], np.array([[0.0], [0.55]]))
+        away = away[:, 0, 0]
         np.testing.assert_allclose(away, expit([one - place, one + 0.055 - place]), atol=1e-5)
 
 
@@ -59,9 +61,33 @@ def test_nobody_is_moved_beyond_the_lattice(citizens):
     mu, weight = citizens
     moves = np.random.default_rng(1).uniform(-4, 4, (300, 2))
     lattice = lattice_for(mu, moves)
-    laid = lay_on_lattice(mu, weight, ENDS, lattice)
-    found = average_moved(laid, np.ones((2, 1, len(lattice))), moves / STEP)
+    laid = lay_on_lattice(mu[None], weight[None], ENDS, lattice)
+    table = np.ones((2, 1, len(lattice)))
+    found = average_moved(laid, np.zeros(300, dtype=int), table, moves / STEP)
     np.testing.assert_allclose(found, 1, rtol=1e-12)
+
+
+def test_each_version_has_its_own_propensities_and_weights(rng):
+    """Laid out together they are what each is alone, weights in common or not."""
+    x = rng.normal(size=(100, 4))
+    changed = x.copy()
+    changed[20:, 2] = 0.7
+    versions = make_versions([x, changed, x])
+    assert [list(columns) for columns, _ in versions.changes] == [[2], []]
+    effects, lattice = rng.normal(0, 0.3, size=(2, 1, 4)), np.arange(-40, 40) * STEP
+    mu = np.stack([propensities(effects, x.T.copy(), ENDS)[0] for x in (x, changed, x)])
+    (columns, change), _ = versions.changes
+    moved = propensities(effects, versions.x, ENDS) + propensities(
+        effects[:, :, columns], change, ENDS
+    )
+    np.testing.assert_allclose(moved[0], mu[1], rtol=1e-12)
+    weight = rng.uniform(size=(3, 100))
+    together = lay_on_lattice(mu, weight, ENDS, lattice)
+    alone = [lay_on_lattice(mu[[v]], weight[[v]], ENDS, lattice)[0] for v in range(3)]
+    np.testing.assert_array_equal(together, alone)
+    common = lay_on_lattice(mu, weight[:1], ENDS, lattice)
+    np.testing.assert_array_equal(common[0], together[0])
+    np.testing.assert_array_equal(common[2], together[0])
 
 
 @pytest.mark.parametrize(("sigma", "steep"), [(0.2, 1.0), (1.0, 1.0), (3.0, 1.0), (1.5, 3.0)])
