@@ -8,6 +8,7 @@ from scipy.stats import rankdata
 
 from bayes_coprod import names
 from bayes_coprod.errors import SpecError, make_error
+from bayes_coprod.estimands.calls import made_by
 from bayes_coprod.estimands.changes import Move, driver_ends
 from bayes_coprod.estimands.countries import both_forms, country_mean, has_gap
 from bayes_coprod.estimands.levels import level_column, level_names
@@ -95,7 +96,18 @@ def closing_the_gap(
             "ranks": _ranks(country_mean(narrowing)),
             "ranks_by_country": _ranks(narrowing),
         },
-        attrs={**levels.attrs, "best_end": BEST_END},
+        attrs={
+            **levels.attrs,
+            "best_end": BEST_END,
+            **made_by(
+                fit,
+                "closing_the_gap",
+                scale=scale,
+                population=population,
+                uncertainty=uncertainty,
+                random_seed=random_seed,
+            ),
+        },
     )
 
 

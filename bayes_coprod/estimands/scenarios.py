@@ -9,6 +9,7 @@ import xarray as xr
 
 from bayes_coprod import names
 from bayes_coprod.errors import SpecError, make_error
+from bayes_coprod.estimands.calls import made_by
 from bayes_coprod.estimands.changes import Move, Setting, Shift, apply_moves, make_moves, words
 from bayes_coprod.estimands.expected import UNITS, choose_scale, expect_versions, labelled
 from bayes_coprod.estimands.population import (
@@ -69,7 +70,8 @@ def scenario(
         :func:`country_levels` has them; ``changed`` (country), share of the country's citizens whom
         the scenario is about; ``clipped`` (country, driver), share of the country's citizens whose
         shift was cut short by an end of the driver's scale: of a numeric one the codebook's
-        bounds, or the values in the fit. ``attrs`` say changes and interpretation in words.
+        bounds, or the values in the fit. ``attrs`` say changes and interpretation in words, and the
+        call that makes it again.
 
     Raises
     ------
@@ -119,6 +121,16 @@ def scenario(
         attrs={
             **now.attrs,
             "changes": words(moves, changes),
+            **made_by(
+                fit,
+                "scenario",
+                dict(changes),
+                only=only,
+                scale=scale,
+                population=population,
+                uncertainty=uncertainty,
+                random_seed=random_seed,
+            ),
             "changed": f"citizens with {said_of_only(only, wanted)}; levels are of all"
             if only
             else "everybody",

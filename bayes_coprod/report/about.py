@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
 
 import pandas as pd
 import tomlkit
+import xarray as xr
 
 from bayes_coprod import names
 from bayes_coprod.inference.fit import Fit
@@ -191,7 +193,9 @@ def _shape_limit(fit: Fit) -> str:
     )
 
 
-def reproduce_section(fit: Fit, choice: IntervalChoice) -> Section:
+def reproduce_section(
+    fit: Fit, choice: IntervalChoice, scenarios: Mapping[str, xr.Dataset]
+) -> Section:
     """Give what it takes to make the report again."""
     attrs = fit.tree["posterior"].attrs
     versions = ", ".join(
@@ -205,7 +209,9 @@ def reproduce_section(fit: Fit, choice: IntervalChoice) -> Section:
             f"pandas {version('pandas')}",
         ]
     )
-    command, origin = str(fit.design.attrs["command"]), str(fit.design.attrs["origin"])
+    # the command knows no scenarios
+    command = "" if scenarios else str(fit.design.attrs["command"])
+    origin = str(fit.design.attrs["origin"])
     seeds = f" and on, one for each of {n} data sets" if (n := len(fit.parts)) > 1 else ""
     python = "\n".join(
         [
@@ -213,7 +219,9 @@ def reproduce_section(fit: Fit, choice: IntervalChoice) -> Section:
             f"survey = {origin if origin.startswith('[') else f'bc.{origin}'}",
             'fit = bc.fit_model("model.toml", survey)',
             "print(bc.check_fit(fit))",
-            f'bc.write_report(fit, "report.html", prob={choice.prob:g}, kind="{choice.kind}")',
+            *_lines_of(scenarios),
+            f'bc.write_report(fit, "report.html", prob={choice.prob:g}, kind="{choice.kind}"'
+            + (", scenarios=scenarios)" if scenarios else ")"),
         ]
     )
     return Section(
@@ -242,6 +250,19 @@ def reproduce_section(fit: Fit, choice: IntervalChoice) -> Section:
             Code("In Python", python),
         ),
     )
+
+
+def _lines_of(scenarios: Mapping[str, xr.Dataset]) -> list[str]:
+    """Lines in Python that make the scenarios again."""
+    if not scenarios:
+        return []
+    calls = {name: str(found.attrs["call"]) for name, found in scenarios.items()}
+    cells = (
+        ["# cells: the frame of the population"]
+        if any("=cells" in call for call in calls.values())
+        else []
+    )
+    return [*cells, "scenarios = {", *(f"    {n!r}: {call}," for n, call in calls.items()), "}"]
 
 
 def _how_again(command: str, origin: str) -> str:

@@ -108,7 +108,7 @@ def collect_report(
         data_section(fit),
         model_section(fit, choice.prob),
         limits_section(fit),
-        reproduce_section(fit, choice),
+        reproduce_section(fit, choice, asked),
     ]
     return ReportData(
         title=f"{_subject(fit)} in {words.count(len(fit.countries))} countries",

@@ -8,6 +8,7 @@ import xarray as xr
 
 from bayes_coprod import names
 from bayes_coprod.errors import SpecError, make_error
+from bayes_coprod.estimands.calls import fit_digest
 from bayes_coprod.estimands.countries import country_mean
 from bayes_coprod.estimands.scenarios import IF_CAUSAL
 from bayes_coprod.inference.fit import Fit
@@ -73,9 +74,11 @@ def check_scenarios(fit: Fit, scenarios: Scenarios | None, place: str) -> Scenar
         _check_result(found, place)
         quantity = found["gap" if _is_closing(found) else "now"]
         of = [quantity.sizes.get(dim) for dim in DRAWS]
-        if of != [fit.posterior.sizes[dim] for dim in DRAWS] or list(
-            quantity[names.COUNTRY].values
-        ) != list(fit.countries):
+        if (
+            of != [fit.posterior.sizes[dim] for dim in DRAWS]
+            or list(quantity[names.COUNTRY].values) != list(fit.countries)
+            or found.attrs.get("fit") != fit_digest(fit)
+        ):
             raise make_error(
                 SpecError,
                 place,

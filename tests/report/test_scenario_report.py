@@ -2,8 +2,12 @@
 
 import re
 
+import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 
+import bayes_coprod as bc
 from bayes_coprod.errors import SpecError
 from bayes_coprod.estimands.changes import by, to
 from bayes_coprod.estimands.closing import closing_the_gap
@@ -20,9 +24,14 @@ def fit(told, changeable):
     return told(changeable)
 
 
-def section(report):
-    (found,) = [s for s in report.sections if s.heading == "Scenarios"]
+def section(report, heading="Scenarios"):
+    (found,) = [s for s in report.sections if s.heading == heading]
     return found
+
+
+def in_python(report):
+    blocks = section(report, "Reproduce").blocks
+    return next(block.text for block in blocks if getattr(block, "title", "") == "In Python")
 
 
 def test_scenarios_are_told_when_asked_for_only(fit):
@@ -75,6 +84,29 @@ def test_names_are_escaped_and_figures_have_alternative_text(fit, tmp_path):
     assert len(ids) == len(set(ids))
 
 
+def test_the_lines_that_make_the_report_again_make_its_scenarios(fit):
+    cells = pd.DataFrame({"country": list(fit.countries), "count": 1})
+    asked = {
+        "More": scenario(fit, {"trust": by(np.int64(1)), "school": to("high")}),
+        "Some": scenario(
+            fit, {"trust": to(3)}, only={"age": (18, 40), "school": ["low"]}, uncertainty="fixed"
+        ),
+        "All": closing_the_gap(fit, population=cells, random_seed=3),
+    }
+    report = collect_report(fit, scenarios=asked)
+    code = in_python(report)
+    assert 'write_report(fit, "report.html"' in code
+    assert "scenarios=scenarios)" in code
+    assert "# cells: the frame of the population" in code
+    lines = code[code.index("# cells") : code.index("}\nbc.write") + 1]
+    found = {"bc": bc, "fit": fit, "cells": cells}
+    exec(lines, found)
+    for name, dataset in found["scenarios"].items():
+        xr.testing.assert_identical(dataset, asked[name])
+    assert "bc.scenario(fit, {'trust': bc.by(1.0), 'school': bc.to('high')})" in lines
+    assert "scenarios" not in in_python(collect_report(fit))
+
+
 def test_what_is_no_scenario_of_the_fit_is_refused(fit, told, small, changeable, tmp_path):
     found = scenario(fit, {"trust": by(1)})
     path = tmp_path / "report.html"
@@ -82,7 +114,8 @@ def test_what_is_no_scenario_of_the_fit_is_refused(fit, told, small, changeable,
         write_report(fit, path, scenarios=[found])
     with pytest.raises(SpecError, match="a DataArray is nothing that scenario"):
         write_report(fit, path, scenarios={"Trust": found["now"]})
-    for other in (found.isel(draw=slice(5)), found.isel(country=[0, 1])):
+    of_other_model = scenario(told(changeable, vary_by_country=["age"]), {"trust": by(1)})
+    for other in (found.isel(draw=slice(5)), found.isel(country=[0, 1]), of_other_model):
         with pytest.raises(SpecError, match="the scenario 'Trust' is of another fit"):
             write_report(fit, path, scenarios={"Trust": other})
     assert not path.exists()
