@@ -17,7 +17,7 @@ demo: $(VENV)/.installed
 	@MPLBACKEND=Agg $(BIN)/bayes-coprod demo --out report.html
 
 test: $(VENV)/.installed-test
-	@MPLBACKEND=Agg $(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
+	@MPLBACKEND=Agg $(BIN)/python -m pytest -q -n auto --dist loadgroup
 
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check

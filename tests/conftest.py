@@ -108,26 +108,52 @@ def items_spec():
     return lambda **content: load_model({"name": "test", "likelihood": "items", **content})
 
 
+def pytest_collection_modifyitems(items):
+    """Give each file to one worker, and all files that look at the large fit to the same."""
+    large = {item.path for item in items if "items_fit" in getattr(item, "fixturenames", ())}
+    for item in items:
+        group = "items_fit" if item.path in large else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.fixture(scope="session")
+def quantities_of():
+    """Dims of a model's named quantities, and the coords; each model is built once."""
+    from bayes_coprod.model.build import build_model, named_quantities
+    from bayes_coprod.model.spec import spec_digest
+
+    known = {}
+
+    def look(spec, codebook, design):
+        key = spec_digest(spec), design.attrs["digest"], design.attrs["survey"]
+        if key not in known:
+            model = build_model(spec, codebook, design)
+            dims = {name: model.named_vars_to_dims[name] for name in named_quantities(model)}
+            known[key] = dims, {dim: list(labels) for dim, labels in model.coords.items()}
+        return known[key]
+
+    return look
+
+
 @pytest.fixture
-def random_fit(index_spec):
+def random_fit(index_spec, quantities_of):
     """Fits whose draws are plain random numbers in the right shapes: no sampling."""
     from bayes_coprod.inference.fit import Fit
-    from bayes_coprod.model.build import build_model, named_quantities
     from bayes_coprod.model.design import make_design
 
     def make(survey, *, chains=2, draws=5, **content):
         spec = index_spec(**content)
         design = make_design(survey, spec)
-        model = build_model(spec, survey.codebook, design)
+        quantities, labels = quantities_of(spec, survey.codebook, design)
         rng = np.random.default_rng(5)
-        coords = {"chain": range(chains), "draw": range(draws), **model.coords}
+        coords = {"chain": list(range(chains)), "draw": list(range(draws)), **labels}
         posterior = xr.Dataset(
             {
                 name: (dims, rng.normal(size=[len(coords[dim]) for dim in dims]))
-                for name in named_quantities(model)
-                for dims in [("chain", "draw", *model.named_vars_to_dims[name])]
+                for name, own in quantities.items()
+                for dims in [("chain", "draw", *own)]
             },
-            coords={dim: list(labels) for dim, labels in coords.items()},
+            coords=coords,
         )
         for name in ("residual_sd", "tau", "tau_intercept"):
             if name in posterior:

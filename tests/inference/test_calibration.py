@@ -34,9 +34,8 @@ def test_frozen_ranks_stay_within_simultaneous_bands(model):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_replications_execute(model):
+def test_a_replication_executes(model):
     script = runpy.run_path(str(SCRIPT))
-    for number in range(10_000, 10_001 if model == "items" else 10_003):
-        ranks = script["replicate"](model, number, ranked=9)
-        assert len(ranks) >= 12
-        assert set(ranks.values()) <= set(range(10))
+    ranks = script["replicate"](model, 10_000, ranked=9)
+    assert len(ranks) >= 12
+    assert set(ranks.values()) <= set(range(10))
