@@ -12,7 +12,7 @@ from itertools import combinations, pairwise
 import numpy as np
 
 from bayes_coprod import names
-from bayes_coprod.diagnostics.driver_groups import driver_columns, driver_groups
+from bayes_coprod.diagnostics.driver_groups import centred_columns, driver_groups
 from bayes_coprod.diagnostics.replicate import observed_responses
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.model.design import country_ends
@@ -228,7 +228,7 @@ def interactions(fit: Fit) -> Discrepancy:
     """
     score, labels, ends = make_score(fit), outcome_labels(fit), country_ends(fit.design)
     has = ~np.isnan(score(observed_responses(fit)))
-    columns = driver_columns(fit)
+    columns = centred_columns(fit)
     pairs = [(a, b) for a, b in combinations(columns, 2) if a.driver != b.driver]
     x = np.column_stack([np.ones(len(has)), fit.design["x"].values])
     weights = [

@@ -8,13 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_coprod import names
+from bayes_coprod.estimands.levels import positions, raw_values
 from bayes_coprod.inference.fit import Fit
-from bayes_coprod.model.coding import (
-    chosen_drivers,
-    coefficient_labels,
-    driver_of_columns,
-    level_contrasts,
-)
+from bayes_coprod.model.coding import chosen_drivers
 from bayes_coprod.survey.entries import Driver
 
 
@@ -75,7 +71,7 @@ def driver_groups(fit: Fit, like: Fit) -> list[DriverGroups]:
     ]
 
 
-def driver_columns(fit: Fit) -> list[DriverColumn]:
+def centred_columns(fit: Fit) -> list[DriverColumn]:
     """Columns of all drivers; a categorical one has one for each level, 1 for those who have it.
 
     Parameters
@@ -104,18 +100,14 @@ def driver_columns(fit: Fit) -> list[DriverColumn]:
 def _values(fit: Fit) -> list[tuple[Driver, np.ndarray]]:
     """Each driver and its values, (citizen,): as they are, or positions of categories."""
     design = fit.design
-    raw = design["column_mean"].values + design["column_sd"].values * design["x"].values
-    drivers = chosen_drivers(design, fit.codebook.drivers)
-    of = [driver.name for driver in driver_of_columns(drivers)]
+    x = np.column_stack([np.ones(design.sizes[names.CITIZEN]), design["x"].values])
     found = []
-    for driver in drivers:
-        own = raw[:, [i for i, name in enumerate(of) if name == driver.name]]
+    for driver in chosen_drivers(design, fit.codebook.drivers):
+        raw = raw_values(design, x, driver)
         if driver.kind == "categorical":
-            coding = level_contrasts(len(coefficient_labels([driver])) + 1)
-            distance = ((own[:, None, :] - coding) ** 2).sum(axis=2)  # (citizen, level)
-            found.append((driver, distance.argmin(axis=1)))
+            found.append((driver, positions(driver, raw)))
         else:
-            found.append((driver, own[:, 0].round(9)))  # what scaling added is not a new value
+            found.append((driver, raw[:, 0].round(9)))  # what scaling added is not a new value
     return found
 
 

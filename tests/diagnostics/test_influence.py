@@ -7,7 +7,7 @@ from bayes_coprod.diagnostics.comparison import compare_models
 from bayes_coprod.diagnostics.influence import check_influence, citizen_loo
 from bayes_coprod.errors import SpecError
 from bayes_coprod.inference import pointwise
-from bayes_coprod.inference.pointwise import add_log_likelihood
+from bayes_coprod.inference.pointwise import add_log_likelihood, alike
 
 
 def found_in(findings, check):
@@ -76,7 +76,7 @@ def test_citizens_who_are_alike_and_blocks_change_nothing(strict, mild_fit, monk
     monkeypatch.setattr(pointwise, "_BLOCK", 700)
     monkeypatch.setattr(influence, "_BLOCK", 300)
     ours = citizen_loo(fit, refits=0)
-    first, kind = influence._alike(fit.design)
+    first, kind = alike(fit.design)
     assert len(first) < 40 < len(kind)
     np.testing.assert_allclose(ours.elpd_i, whole.elpd_i, rtol=1e-9)
     np.testing.assert_allclose(ours.pareto_k, whole.pareto_k, rtol=1e-9)

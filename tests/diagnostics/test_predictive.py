@@ -32,6 +32,7 @@ from bayes_coprod.estimands.expected import expected_responses
 from bayes_coprod.inference.pointwise import add_log_likelihood
 from bayes_coprod.inference.sample import fit_design, fit_model
 from bayes_coprod.model.design import make_design
+from bayes_coprod.streams import random_stream
 from bayes_coprod.survey.impute import impute
 from bayes_coprod.survey.read import read_survey
 
@@ -116,7 +117,7 @@ def test_the_stream_keeps_what_a_loop_over_all_replicates_measures(truth, model)
     fit = truth(model)
     make = score_shapes if model == "index" else category_shares
     (streamed,) = compare(fit, lambda part, kept: [make(part)], 7, 11)
-    rng = np.random.default_rng([11, 2, 0])
+    rng = random_stream(11, "replicates", 0)
     all_at_once = list(replicates(fit, thinned(fit, 7), rng))
     expected = np.stack([make(fit).measure(y) for y in all_at_once])
     np.testing.assert_array_equal(streamed.replicated[0], expected)

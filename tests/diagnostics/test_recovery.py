@@ -94,6 +94,7 @@ def test_shares_are_counted_over_the_surveys():
 
     def found(mean, lower, upper, positive):
         columns = {"mean": mean, "lower": lower, "upper": upper, "p_positive": positive}
+        columns["ess"] = [100.0, 90.0, 80.0] if mean[0] > 1 else [70.0, 95.0, 80.0]
         return pd.DataFrame(columns, index=index)
 
     table = _assembled(
@@ -109,6 +110,7 @@ def test_shares_are_counted_over_the_surveys():
     assert list(table["coverage"]) == [0.5, 0.5, 1.0]
     assert list(table["power"]) == [0.5, 0.5, 0.5]
     assert list(table["sign"]) == [0.5, 0.5, 0.5]
+    assert list(table["least_ess"]) == [70, 90, 80]
 
 
 def test_what_was_stated_is_recovered(flat_survey, flat_model, flat_fit):
