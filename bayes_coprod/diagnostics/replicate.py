@@ -129,9 +129,9 @@ def probability_below(fit: Fit, kept: np.ndarray) -> np.ndarray:
         sd = draw["residual_sd"]
         z = np.where(has, y - mu, 0.0) / (sd[country] if fit.spec.sigma_varies else sd)
         log_weight = -log_likelihood(draw)[:, None]
-        with np.errstate(invalid="ignore"):  # densities that are not finite
+        with np.errstate(invalid="ignore"):  # where a density is not finite
             below = np.logaddexp(below, log_ndtr(z) + log_weight)
-        total = np.logaddexp(total, log_weight)
+            total = np.logaddexp(total, log_weight)
     with np.errstate(invalid="ignore"):
         return np.where(has, np.exp(below - total), np.nan)
 
