@@ -5,13 +5,13 @@ import pytest
 from scipy.special import expit
 
 from bayes_coprod.model.grid_op import expected_propensity
-from bayes_coprod.model.response import (
+from bayes_coprod.model.lattice import (
     average_moved,
     lay_on_lattice,
-    make_versions,
     normal_weights,
     propensities,
 )
+from bayes_coprod.model.response import make_versions
 
 STEP = 0.1
 ENDS = np.array([0, 40, 100])
