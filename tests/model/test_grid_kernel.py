@@ -1,18 +1,36 @@
 """Machine code that is kept in numba's cache."""
 
+import importlib
+import pkgutil
+
 import pytest
 from numba.core.registry import CPUDispatcher
 
-from bayes_coprod.model import answer_tables, grid_kernel, response
+import bayes_coprod.model
 
 
-@pytest.mark.parametrize("module", [answer_tables, grid_kernel, response], ids=lambda m: m.__name__)
+def compiled_functions(module, *, own=False):
+    found = {f for f in vars(module).values() if isinstance(f, CPUDispatcher)}
+    return {f for f in found if f.py_func.__module__ == module.__name__} if own else found
+
+
+MODULES = [
+    importlib.import_module(f"{bayes_coprod.model.__name__}.{found.name}")
+    for found in pkgutil.iter_modules(bayes_coprod.model.__path__)
+]
+COMPILING = [module for module in MODULES if compiled_functions(module, own=True)]
+
+
+def test_compiling_modules_are_found():
+    names = {module.__name__.rpartition(".")[2] for module in COMPILING}
+    assert {"grid_kernel", "lattice", "answer_tables"} <= names
+
+
+@pytest.mark.parametrize("module", COMPILING, ids=lambda m: m.__name__)
 def test_compiled_functions_call_only_their_own_file(module):
     """Numba's cache would keep the old code of what changed in another file."""
-    compiled = [f for f in vars(module).values() if isinstance(f, CPUDispatcher)]
-    own = [f for f in compiled if f.py_func.__module__ == module.__name__]
-    assert own
+    own = compiled_functions(module, own=True)
+    others = compiled_functions(module) - own
     for function in own:
         called = {vars(module).get(name) for name in function.py_func.__code__.co_names}
-        others = called.intersection(set(compiled) - set(own))
-        assert not others, (function, others)
+        assert not called & others, (function, called & others)
