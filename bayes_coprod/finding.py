@@ -58,13 +58,17 @@ class Findings(tuple[Finding, ...]):
     ----------
     findings : iterable of Finding
         In any order.
+    of : str, optional
+        Digest of the fit that was checked, where there was one.
     """
 
-    __slots__ = ()
+    of: str | None
 
-    def __new__(cls, findings: Iterable[Finding] = ()) -> Findings:
+    def __new__(cls, findings: Iterable[Finding] = (), of: str | None = None) -> Findings:
         """Keep the findings in the order given."""
-        return super().__new__(cls, tuple(findings))
+        new = super().__new__(cls, tuple(findings))
+        new.of = of
+        return new
 
     @property
     def status(self) -> Status:
@@ -77,7 +81,7 @@ class Findings(tuple[Finding, ...]):
 
     def only(self, *statuses: Status) -> Findings:
         """Return those with one of the given statuses."""
-        return Findings(f for f in self if f.status in statuses)
+        return Findings((f for f in self if f.status in statuses), self.of)
 
     def to_frame(self) -> pd.DataFrame:
         """One row a finding, columns as the fields of :class:`Finding`."""

@@ -297,7 +297,7 @@ def test_wrong_input_is_one_message_and_exit_code_2(
         (("demo", "--model", "women"), "unknown model 'women'."),
         (("report", "fit.nc"), "load_fit: there is no file fit.nc."),
         (("check", "fit.nc"), "load_fit: there is no file fit.nc."),
-        (("report", "survey.csv"), "load_fit: survey.csv cannot be read as netCDF"),
+        (("report", "survey.csv"), "load_fit: survey.csv is no netCDF file"),
     ],
     ids=["model", "model file", "draws", "model of the demo", "fit", "fit to check", "no fit"],
 )

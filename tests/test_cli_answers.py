@@ -17,6 +17,7 @@ from bayes_coprod.estimands.countries import country_contrasts, country_levels, 
 from bayes_coprod.estimands.scenarios import IF_CAUSAL, scenario
 from bayes_coprod.estimands.summarise import summarise
 from bayes_coprod.survey.read import read_survey
+from bayes_coprod.wording import listed, per_cent
 
 
 class Outcome(NamedTuple):
@@ -77,6 +78,7 @@ def test_compare_takes_a_reference_and_writes_the_contrasts(type_in, fitted, tmp
     table = summarise(country_contrasts(fitted, of=country_levels, reference=reference))
     np.testing.assert_allclose(read[["mean", "lower", "upper"]], table[["mean", "lower", "upper"]])
     assert set(read["units"]) == {"points of 100"}
+    assert read.columns.is_unique
 
 
 def test_compare_takes_one_form(type_in, fitted):
@@ -99,9 +101,13 @@ def test_scenario_prints_now_then_and_the_difference(type_in, fitted, tmp_path):
         assert " ".join(f"{value:.2f}" for value in table[column][:1]) in out
     now = summarise(found["now"])["mean"].iloc[0]
     assert f"{now:.2f}" in out
-    assert "Changed: citizens with age 30 to 50; levels are of all\n" in out
+    shares = [
+        f"{per_cent(float(share))} in {share['country'].item()}" for share in found["changed"]
+    ]
+    changed = "Changed: citizens with age 30 to 50; levels are of all"
+    assert f"{changed} ({listed(shares)})\n" in out
     assert "An end of the scale cuts trust short for up to" in out
-    said = "the difference, points of 100, 89 % equal-tailed credible interval\n"
+    said = "their difference, points of 100, 89 % equal-tailed credible interval\n"
     assert f"Scenario trust by 1 and school to high: levels now and then, and {said}" in out
     assert f"{IF_CAUSAL}\n" in out
     assert IF_CAUSAL in (tmp_path / "s.tex").read_text("utf-8")

@@ -38,3 +38,21 @@ def test_refused(case, fit):
     call, said = CALLS[case]
     with pytest.raises(bc.CoprodError, match=said):
         call(fit)
+
+
+OF_ANOTHER = {
+    "gap": lambda fit, other: bc.gap(fit, of=bc.country_levels(other)),
+    "contrasts": lambda fit, other: bc.country_contrasts(fit, of=bc.gap(other)),
+    "ranks": lambda fit, other: bc.country_ranks(
+        fit, of=bc.driver_effects(other)["by_country"].sel(form="alone")
+    ),
+    "contrast of drivers": lambda fit, other: bc.driver_contrast(fit, of=bc.driver_effects(other)),
+}
+
+
+@pytest.mark.parametrize("case", OF_ANOTHER)
+def test_a_quantity_of_another_fit_is_refused(case, random_fit, small):
+    fit, other = random_fit(small), random_fit(small, vary_by_country="none")
+    OF_ANOTHER[case](fit, fit)
+    with pytest.raises(bc.CoprodError, match="is of another fit. Compute it from the fit that"):
+        OF_ANOTHER[case](fit, other)

@@ -11,7 +11,7 @@ from bayes_coprod.cli.changes import read_changes, read_only
 from bayes_coprod.cli.commands import check_targets
 from bayes_coprod.cli.printing import print_table
 from bayes_coprod.errors import SpecError, make_error
-from bayes_coprod.wording import capital, per_cent
+from bayes_coprod.wording import capital, listed, per_cent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +72,8 @@ def compare(
     print_table(title, summarise(quantity, **interval))
     print_table(f"{title}, {contrasts.attrs['contrast']}", table)
     typer.echo(f"\n{title}, probability of each rank; 1 is the highest")
-    ranks = summarise(country_ranks(loaded, of=quantity))["mean"].unstack("rank", sort=False)
+    ranks = summarise(country_ranks(loaded, of=quantity))["probability"]
+    ranks = ranks.unstack("rank", sort=False)
     typer.echo(ranks.round(2).to_string())
     _said_of_levels(quantity)
     _keep(table, out, f"{title}, {contrasts.attrs['contrast']}")
@@ -118,11 +119,11 @@ def scenario(
         scale=scale,  # type: ignore[arg-type]
         population=population,
     )
-    table = summarise(found["difference"], **interval)
+    table = summarise(found["difference"], **interval).rename(columns={"mean": "difference"})
     for place, part in enumerate(("now", "then")):
         table.insert(place, part, summarise(found[part], **interval)["mean"])
-    title = f"Scenario {found.attrs['changes']}: levels now and then, and the difference"
-    typer.echo(f"Changed: {found.attrs['changed']}")
+    title = f"Scenario {found.attrs['changes']}: levels now and then, and their difference"
+    typer.echo(f"Changed: {found.attrs['changed']}{_shares_changed(found)}")
     for driver in found["driver"].values:
         cut = float(found["clipped"].sel(driver=driver).max())
         if cut > 0:
@@ -132,6 +133,15 @@ def scenario(
     print_table(title, table)
     _said_of_levels(found["now"])
     _keep(table, out, title)
+
+
+def _shares_changed(found: xr.Dataset) -> str:
+    """How many of each country a scenario is about, unless it is about everybody."""
+    changed = found["changed"]
+    if bool((changed == 1).all()):
+        return ""
+    shares = [f"{per_cent(float(share))} in {share['country'].item()}" for share in changed]
+    return f" ({listed(shares)})"
 
 
 def _quantity(

@@ -160,7 +160,12 @@ def check(
         from bayes_coprod.survey.read import read_survey
 
         if codebook is None:
-            raise typer.BadParameter("a survey needs one", param_hint="--codebook")
+            raise make_error(
+                CoprodError,
+                "check",
+                f"{path.name} is taken for a survey, and a survey needs a codebook",
+                remedy="Give --codebook; a fit's name ends with .nc.",
+            )
         survey = read_survey(path, codebook, encoding=encoding)
         typer.echo(repr(survey))
         findings = check_survey(survey)

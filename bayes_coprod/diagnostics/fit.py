@@ -9,7 +9,7 @@ from bayes_coprod import names
 from bayes_coprod.diagnostics.countries import check_countries, draws_to_judge
 from bayes_coprod.diagnostics.imputation import check_imputation
 from bayes_coprod.diagnostics.influence import FEWEST_DRAWS, check_influence, citizen_loo
-from bayes_coprod.diagnostics.information import check_dominance, check_overlap
+from bayes_coprod.diagnostics.information import check_dominance, check_events, check_overlap
 from bayes_coprod.diagnostics.items import check_items, check_pilot, check_shifts
 from bayes_coprod.diagnostics.left_out import FEWEST_COUNTRIES, leave_one_country_out
 from bayes_coprod.diagnostics.predictive import check_predictive
@@ -90,12 +90,12 @@ def check_fit(
         )
     quick = _quick(fit)
     if level == "quick":
-        return Findings(quick)
+        return Findings(quick, fit.digest)
     predictive = check_predictive(fit)
     influence = _influence(fit, refits, executor, progressbar)
     sensitivity = _sensitivity(_enough(fit))
     countries = _countries(fit, executor, progressbar) if refits else Findings()
-    return Findings([*quick, *predictive, *influence, *sensitivity, *countries])
+    return Findings([*quick, *predictive, *influence, *sensitivity, *countries], fit.digest)
 
 
 def _quick(fit: Fit) -> list[Finding]:
@@ -111,6 +111,7 @@ def _quick(fit: Fit) -> list[Finding]:
         *check_imputation(fit),
         *of_model,
         *check_overlap(fit),
+        *check_events(fit),
         *check_dominance(fit),
     ]
 

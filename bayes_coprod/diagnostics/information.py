@@ -16,6 +16,8 @@ OVERLAP_LIMIT = 0.8
 countries some overlap is no fault."""
 DOMINANT = 0.5
 """Share of citizens, or of the variation of a form's scores, that one country or item has."""
+FEWEST_EVENTS = 10
+"""Citizens of a country on the rarer side of a yes or no, below which it tells little by itself."""
 _BINS = 20
 _FEWEST_DRAWS = 200
 _NAMED = 5
@@ -97,6 +99,57 @@ def overlap(probability: np.ndarray) -> float:
         return np.nan
     counts, _ = np.histogram(probability, _BINS, (0, 1))
     return float(np.minimum(counts / len(probability), 1 / _BINS).sum())
+
+
+def check_events(fit: Fit) -> list[Finding]:
+    """Name countries where nearly everybody takes part, or nearly nobody.
+
+    Parameters
+    ----------
+    fit : Fit
+
+    Returns
+    -------
+    list of Finding
+        Of ``participation`` only: answers in several categories tell more than a yes or no.
+
+    References
+    ----------
+    .. [1] Peduzzi, Concato, Kemper, Holford & Feinstein (1996), A simulation study of the number of
+       events per variable in logistic regression analysis, J. Clinical Epidemiology 49(12).
+    """
+    if fit.spec.likelihood != "participation":
+        return []
+    y, country = fit.design["y"], fit.design["country_index"].values
+    rarer = np.array(
+        [
+            [min((own == 0).sum(), (own == 1).sum()) for own in y.values[country == c].T]
+            for c in range(len(fit.countries))
+        ]
+    )
+    cells = sorted(
+        (int(n), f"{outcome}, {place}")
+        for place, row in zip(fit.countries, rarer, strict=True)
+        for outcome, n in zip(y[y.dims[1]].values, row, strict=True)
+    )
+    few = [cell for n, cell in cells if n < FEWEST_EVENTS]
+    value, worst = cells[0]
+    message = f"{value:,} citizens are on the rarer side of yes and no in {worst}"
+    if not few:
+        return [Finding("events", "pass", "", value, FEWEST_EVENTS, f"{message}, the fewest.")]
+    more = f" and {len(few) - _NAMED} more" if len(few) > _NAMED else ""
+    return [
+        Finding(
+            "events",
+            "warn",
+            "; ".join(few[:_NAMED]) + more,
+            value,
+            FEWEST_EVENTS,
+            f"Only {message}.",
+            "What goes with taking part there is said by the other countries and the prior: raise "
+            "takes_part_from in the codebook, or fit 'items', which reads every answer.",
+        )
+    ]
 
 
 def check_dominance(fit: Fit) -> list[Finding]:

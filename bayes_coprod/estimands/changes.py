@@ -153,7 +153,6 @@ def make_moves(fit: Fit, changes: Mapping[str, Shift | Setting], place: str) -> 
     moves = []
     for name, change in changes.items():
         driver = find_driver(fit, name, place)
-        check_changeable(driver, place)
         if not isinstance(change, Shift | Setting):
             raise make_error(
                 SpecError,
@@ -162,6 +161,7 @@ def make_moves(fit: Fit, changes: Mapping[str, Shift | Setting], place: str) -> 
                 remedy="Write by(amount) or to(value).",
             )
         moves.append(make_move(fit, driver, change, place))
+        check_changeable(driver, place)
     return tuple(moves)
 
 
@@ -175,7 +175,7 @@ def make_move(fit: Fit, driver: Driver, change: Shift | Setting, place: str) -> 
                 place,
                 f"{driver.name!r} is {driver.kind} and has no steps to go by",
                 available=level_names(driver),
-                remedy="Write to(level).",
+                remedy="Write to(level), or driver=level on the command line.",
             )
         return Move(driver, change.amount, None, ends)
     if driver.kind != "numeric":

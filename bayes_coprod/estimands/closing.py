@@ -99,8 +99,7 @@ def closing_the_gap(
         attrs={
             **levels.attrs,
             "best_end": BEST_END,
-            **made_by(
-                fit,
+            "call": made_by(
                 "closing_the_gap",
                 scale=scale,
                 population=population,

@@ -13,7 +13,7 @@ from bayes_coprod import names
 from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.estimands.expected import By, expected_responses
 from bayes_coprod.estimands.population import PopulationKind, Uncertainty
-from bayes_coprod.inference.fit import Fit, check_is_fit
+from bayes_coprod.inference.fit import Fit, check_is_fit, check_is_of
 from bayes_coprod.model.response import ResponseScale
 
 type Quantity = xr.DataArray | Callable[[Fit], xr.DataArray]
@@ -127,8 +127,9 @@ def gap(
             f"a model of 'ordinal' explains one item, {fit.spec.item!r}, and a gap takes two forms",
             remedy="Fit 'items', 'index' or 'participation'; or use country_levels.",
         )
-    levels = of
-    if levels is None:
+    if of is not None:
+        levels = _of_fit(fit, of, "gap")
+    else:
         levels = country_levels(
             fit,
             scale=scale,
@@ -240,14 +241,20 @@ def country_mean(of: xr.DataArray) -> xr.DataArray:
 def _by_country(fit: Fit, of: Quantity, place: str) -> xr.DataArray:
     """Draws of a quantity that each country has."""
     check_is_fit(fit, place)
-    values = of(fit) if callable(of) else of
+    return _of_fit(fit, of(fit) if callable(of) else of, place)
+
+
+def _of_fit(fit: Fit, values: object, place: str) -> xr.DataArray:
+    """Refuse what each country does not have, or what is of another fit."""
     if not isinstance(values, xr.DataArray) or names.COUNTRY not in values.dims:
+        example = "country_levels" if place == "gap" else "gap"
         raise make_error(
             SpecError,
             place,
             "of is no quantity that each country has",
-            remedy=f"Give an estimand such as gap, or what one returned: {place}(fit, of=gap).",
+            remedy=f"Give what an estimand such as {example} returned.",
         )
+    check_is_of(fit, values.attrs.get("fit"), place, "the quantity in of=")
     return values
 
 
@@ -269,7 +276,8 @@ def country_contrasts(
     Returns
     -------
     xarray.DataArray
-        dims as the quantity's; pairwise with the dim contrast, labelled ``A - B``, for country.
+        dims as the quantity's; pairwise with the dim contrast, labelled ``A - B``, for country. The
+        country that the others are compared with is 0 in every draw.
 
     Raises
     ------

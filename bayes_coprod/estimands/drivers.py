@@ -28,7 +28,7 @@ from bayes_coprod.estimands.population import (
     citizen_kinds,
     kind_weights,
 )
-from bayes_coprod.inference.fit import Fit
+from bayes_coprod.inference.fit import Fit, check_is_of
 from bayes_coprod.inference.pooled import by_part
 from bayes_coprod.model.coding import chosen_drivers, coefficient_labels, level_contrasts
 from bayes_coprod.model.outcomes import outcome_dim
@@ -268,6 +268,7 @@ def driver_contrast(
         form has one item, since its unit is then a convention.
     """
     effects = driver_effects(fit, scale=scale) if of is None else of
+    check_is_of(fit, effects.attrs.get("fit"), "driver_contrast", "what stands in of=")
     if effects.attrs["units"] == "logits":
         _check_units(fit)
     differences = {}

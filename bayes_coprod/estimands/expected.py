@@ -262,6 +262,8 @@ def _item_responses(
 def outcome_coords(fit: Fit, by: str | None) -> xr.Coordinates:
     """Labels of the outcomes that a model was fitted with, if they are those that are asked for."""
     outcomes = fit.spec.outcomes
+    if by not in (None, *BY):
+        raise make_error(SpecError, "estimand", f"unknown by {by!r}", value=by, available=BY)
     if by is not None and by != outcomes[-1]:
         raise make_error(
             SpecError,

@@ -126,7 +126,7 @@ def reached(of: xr.DataArray, *, shifts: Sequence[float] | None = None) -> xr.Da
     -------
     xarray.DataArray
         dims (chain, draw, country, shift), true where the target is reached; the last label of
-        shift is ``never``. ``summarise(reached(of))["mean"].unstack("shift")`` is a table.
+        shift is ``never``. ``summarise(reached(of))["probability"].unstack("shift")`` is a table.
 
     Raises
     ------

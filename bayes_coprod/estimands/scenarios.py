@@ -121,8 +121,7 @@ def scenario(
         attrs={
             **now.attrs,
             "changes": words(moves, changes),
-            **made_by(
-                fit,
+            "call": made_by(
                 "scenario",
                 dict(changes),
                 only=only,

@@ -21,7 +21,8 @@ INTERVALS = {
 }
 LEVELS = ("country_levels", "category_curves", "levels", "new_country", "pooled_levels")
 """Quantities that cannot be negative: that they exceed 0 says nothing."""
-COLUMNS = ("mean", "median", "sd", "lower", "upper", "p_positive")
+_QUOTED = ("per", "end")
+"""Labels without which a row's number cannot be read: a driver's unit, and where it is moved."""
 
 
 def interval_words(kind: str, prob: float) -> str:
@@ -74,8 +75,11 @@ def summarise(
         One row for each label of the other dims. Columns mean, median, sd, lower and upper in the
         quantity's units, and p_positive, the probability that it exceeds 0; not of levels and
         curves, of which it says nothing, unless they are differences of such: below 0 in some
-        draw, or without the label of a form, as between two of them.
-        Kind and mass of the interval stand in the header and, with the units, in ``attrs``.
+        draw, or without the label of a form, as between two of them. Before them ``per``, the
+        change that a driver's effect is of, or ``end``, where :func:`closing_the_gap` moves
+        everybody. Units, kind and mass of the interval stand in the header and in ``attrs``.
+        Indicators, such as :func:`country_ranks` and :func:`reached` return, have the one column
+        probability.
 
     Raises
     ------
@@ -85,12 +89,13 @@ def summarise(
     """
     prob, kind = interval_settings(prob, kind)
     if isinstance(draws, xr.Dataset):
+        drawn = [name for name, values in draws.data_vars.items() if names.DRAW in values.dims]
         raise make_error(
             SpecError,
             "summarise",
             "a Dataset holds several quantities",
-            available=draws.data_vars,
-            remedy=f"Choose one, such as effects[{next(iter(draws.data_vars), '')!r}].",
+            available=drawn,
+            remedy=f"Choose one, such as result[{drawn[-1]!r}]." if drawn else "",
         )
     if not isinstance(draws, xr.DataArray):
         raise make_error(
@@ -115,20 +120,31 @@ def summarise(
             remedy="Summarise probabilities instead: summarise(reached(of)).",
         )
     reduce = (names.CHAIN, names.DRAW)
-    draws = draws.astype(float)  # indicators too, whose mean is a probability
+    if draws.dtype == bool:
+        table = _tabulate({"probability": draws.mean(reduce)}, draws)
+        table.attrs = dict(draws.attrs)
+        return table
+    draws = draws.astype(float)
     interval = (azs.eti if kind == "eti" else azs.hdi)(draws, prob=prob, dim=list(reduce))
-    parts = [
-        draws.mean(reduce),
-        draws.median(reduce),
-        draws.std(reduce, ddof=1),
-        interval.sel(ci_bound="lower", drop=True),
-        interval.sel(ci_bound="upper", drop=True),
-        (draws > 0).mean(reduce),
-    ]
-    columns = COLUMNS[:-1] if _is_level(draws) else COLUMNS
-    parts = parts[: len(columns)]
-    dims = [dim for dim in draws.dims if dim not in reduce]
-    values = np.stack([part.transpose(*dims).values.ravel() for part in parts], axis=1)
+    columns = {
+        "mean": draws.mean(reduce),
+        "median": draws.median(reduce),
+        "sd": draws.std(reduce, ddof=1),
+        "lower": interval.sel(ci_bound="lower", drop=True),
+        "upper": interval.sel(ci_bound="upper", drop=True),
+    }
+    if not _is_level(draws):
+        columns["p_positive"] = (draws > 0).mean(reduce)
+    table = _tabulate(columns, draws)
+    units = [str(draws.attrs["units"])] if draws.attrs.get("units") else []
+    table.columns.name = "; ".join([*units, f"{100 * prob:.4g} % {kind}"])
+    table.attrs = {**draws.attrs, "interval_kind": kind, "interval_prob": prob}
+    return table
+
+
+def _tabulate(columns: dict[str, xr.DataArray], draws: xr.DataArray) -> pd.DataFrame:
+    """Lay reduced draws out in a table, a row for each label of their dims."""
+    dims = [str(dim) for dim in draws.dims if dim not in (names.CHAIN, names.DRAW)]
     labels = [[str(label) for label in draws[dim].values] for dim in dims]
     if len(dims) > 1:
         index: pd.Index = pd.MultiIndex.from_product(labels, names=dims)
@@ -136,10 +152,13 @@ def summarise(
         index = pd.Index(labels[0], name=dims[0])
     else:
         index = pd.Index([draws.name or "value"])
-    table = pd.DataFrame(values, index=index, columns=list(columns))
-    table.columns.name = f"{100 * prob:.4g} % {kind}"
-    table.attrs = {**draws.attrs, "interval_kind": kind, "interval_prob": prob}
-    return table
+    quoted = {name: draws[name] for name in _QUOTED if name in draws.coords}
+    like = draws.isel({names.CHAIN: 0, names.DRAW: 0}, drop=True)
+    cells = {
+        name: values.broadcast_like(like).transpose(*dims).values.ravel()
+        for name, values in {**quoted, **columns}.items()
+    }
+    return pd.DataFrame(cells, index=index)
 
 
 def _is_level(draws: xr.DataArray) -> bool:

@@ -19,7 +19,7 @@ from bayes_coprod.errors import FitFileError, SpecError, make_error
 from bayes_coprod.files import written_whole
 from bayes_coprod.model.build import build_model, log_density_at
 from bayes_coprod.model.pilot import Pilot, read_pilot
-from bayes_coprod.model.spec import ModelSpec, load_model, spec_content
+from bayes_coprod.model.spec import ModelSpec, load_model, spec_content, spec_digest
 from bayes_coprod.survey.codebook import codebook_content, load_codebook
 from bayes_coprod.survey.entries import Codebook
 
@@ -27,6 +27,8 @@ FORMAT = "bayes_coprod fit"
 FORMAT_VERSION = 2
 IMPUTATIONS = "imputations"
 """Group of a pooled fit's tree that holds what belongs to one completed data set each."""
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+"""How a file of netCDF 4 begins."""
 _TOLERANCE = 1e-9
 """Relative difference of a log density at which a loaded fit is no longer the saved one."""
 
@@ -67,6 +69,12 @@ class Fit:
     def countries(self) -> list[str]:
         """Countries in the fit."""
         return [str(name) for name in self.design[names.COUNTRY].values]
+
+    @property
+    def digest(self) -> str:
+        """Digest of data, model and sampler settings, which every quantity keeps in its attrs."""
+        both = str(self.design.attrs.get("digest")) + spec_digest(self.spec)
+        return hashlib.sha256(both.encode()).hexdigest()
 
     @property
     def parts(self) -> tuple[Fit, ...]:
@@ -172,6 +180,33 @@ def check_is_fit(fit: object, place: str) -> None:
     raise make_error(
         SpecError, place, f"takes a fit, and this is a {type(fit).__name__}", remedy=remedy
     )
+
+
+def check_is_of(fit: Fit, of: str | None, place: str, what: str) -> None:
+    """Refuse what was computed from another fit.
+
+    Parameters
+    ----------
+    fit : Fit
+    of : str or None
+        Digest of the fit that it is of; None where that is not known, and nothing is refused.
+    place : str
+        Function that the message names.
+    what : str
+        What was given, such as ``the quantity in of=``.
+
+    Raises
+    ------
+    SpecError
+        If the fit is another.
+    """
+    if of is not None and of != fit.digest:
+        raise make_error(
+            SpecError,
+            place,
+            f"{what} is of another fit",
+            remedy=f"Compute it from the fit that {place} is given.",
+        )
 
 
 def save_fit(fit: Fit, path: str | os.PathLike[str]) -> Path:
@@ -288,6 +323,15 @@ def _prove(fit: Fit, file: Path) -> None:
 def _read_tree(file: Path) -> xr.DataTree:
     if not file.is_file():
         raise make_error(FitFileError, "load_fit", f"there is no file {file}")
+    with file.open("rb") as opened:
+        is_netcdf = opened.read(len(_HDF5)) == _HDF5
+    if not is_netcdf:
+        raise make_error(
+            FitFileError,
+            "load_fit",
+            f"{file.name} is no netCDF file",
+            remedy="Give a file that save_fit wrote; a survey is read by read_survey.",
+        )
     try:
         with xr.open_datatree(file, engine="h5netcdf") as tree:
             return tree.load()

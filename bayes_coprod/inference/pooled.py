@@ -100,20 +100,29 @@ def by_part[Quantity: Callable[..., Any]](quantity: Quantity) -> Quantity:
     callable
         Of a pooled fit it asks each part, and joins the chains. Parts have seeds of their own,
         counted up from `random_seed` where that is given: the same for all would make the same
-        random weights count as often as there are parts.
+        random weights count as often as there are parts. The attribute ``fit`` of what it returns
+        is the fit's digest.
     """
 
     @wraps(quantity)
     def of_all(fit: Fit, *args: Any, **given: Any) -> Any:
         # what is no fit is refused by the function itself, in its own words
         if not isinstance(fit, Fit) or len(parts := fit.parts) == 1:
-            return quantity(fit, *args, **given)
+            return _signed(quantity(fit, *args, **given), fit)
         seed = given.get("random_seed")
         answers = []
         for k, part in enumerate(parts):
             if seed is not None:
                 given["random_seed"] = seed + k
             answers.append(quantity(part, *args, **given))
-        return join_chains(answers, fit.design[names.IMPUTATION].values)
+        return _signed(join_chains(answers, fit.design[names.IMPUTATION].values), fit)
 
     return cast(Quantity, of_all)
+
+
+def _signed[Draws: (xr.DataArray, xr.Dataset)](draws: Draws, fit: Fit) -> Draws:
+    """Say which fit draws are of."""
+    if isinstance(draws, xr.Dataset):
+        own = {name: values.assign_attrs(fit=fit.digest) for name, values in draws.items()}
+        draws = draws.assign(own)
+    return draws.assign_attrs(fit=fit.digest)

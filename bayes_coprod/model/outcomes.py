@@ -141,9 +141,13 @@ def _takes_part(data: pd.DataFrame, items: Sequence[Item]) -> np.ndarray:
 
 def _check_outcomes(scores: xr.DataArray, likelihood: str) -> None:
     """Refuse an outcome that is the same for everybody, or that nobody has; (citizen, outcome)."""
-    what, needs = {
-        "index": ("the index of", "answers to half of its items"),
-        "participation": ("taking part in", "one yes, or an answer to each of its items"),
+    what, remedy = {
+        "index": ("the index of", "A citizen needs answers to half of its items."),
+        "participation": (
+            "taking part in",
+            "A citizen needs one yes, or an answer to each of its items. Change takes_part_from in "
+            "the codebook, or fit 'items', which reads every answer.",
+        ),
     }[likelihood]
     for label, score in zip(scores[scores.dims[1]].values, scores.values.T, strict=True):
         values = np.unique(score[~np.isnan(score)])
@@ -153,6 +157,6 @@ def _check_outcomes(scores: xr.DataArray, likelihood: str) -> None:
                 SurveyError,
                 "survey",
                 f"{what} {str(label)!r} {has} every citizen in the fit",
-                remedy=f"A citizen needs {needs}. Look at the items with check_survey, or leave "
-                "the form out of the model file.",
+                remedy=f"{remedy} Otherwise look at the items with check_survey, or leave the form "
+                "out of the model file.",
             )

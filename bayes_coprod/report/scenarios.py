@@ -8,7 +8,6 @@ import xarray as xr
 
 from bayes_coprod import names
 from bayes_coprod.errors import SpecError, make_error
-from bayes_coprod.estimands.calls import fit_digest
 from bayes_coprod.estimands.countries import country_mean
 from bayes_coprod.estimands.scenarios import IF_CAUSAL
 from bayes_coprod.inference.fit import Fit
@@ -77,7 +76,7 @@ def check_scenarios(fit: Fit, scenarios: Scenarios | None, place: str) -> Scenar
         if (
             of != [fit.posterior.sizes[dim] for dim in DRAWS]
             or list(quantity[names.COUNTRY].values) != list(fit.countries)
-            or found.attrs.get("fit") != fit_digest(fit)
+            or found.attrs.get("fit") != fit.digest
         ):
             raise make_error(
                 SpecError,

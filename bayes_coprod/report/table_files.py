@@ -18,8 +18,9 @@ from bayes_coprod.wording import capital
 
 _SAID = ("units", "interval_kind", "interval_prob", "contrast", "population", "uncertainty")
 _BOUNDS = ["lower", "upper"]
-_IN_UNITS = ("mean", "median", "sd", *_BOUNDS)
+_IN_UNITS = ("now", "then", "difference", "mean", "median", "sd", *_BOUNDS)
 _HEADS = {"sd": "SD", "p_positive": "Probability above 0"}
+_PROBABILITIES = ("probability", "p_positive")
 
 
 def write_table(
@@ -104,7 +105,12 @@ def _check_table(table: object) -> None:
 
 
 def _csv(table: pd.DataFrame, title: str | None) -> str:
-    said = {key: table.attrs[key] for key in (*_SAID, "interpretation") if key in table.attrs}
+    there = {*table.index.names, *table.columns}
+    said = {
+        key: table.attrs[key]
+        for key in (*_SAID, "interpretation")
+        if key in table.attrs and key not in there
+    }
     # the header of the columns would become a line of its own
     plain = table.rename_axis(columns=None).assign(**said)
     return str(plain.to_csv())
@@ -137,11 +143,16 @@ def _rendered(table: pd.DataFrame, title: str | None) -> GT:
         *(_HEADS.get(str(name), capital(str(name))) for name in table.columns),
     ]
     keys = [f"column_{i}" for i in range(len(cells))]  # two headers may read the same
+    text = [
+        key
+        for key, name in zip(keys[len(labels) :], table.columns, strict=True)
+        if not pd.api.types.is_numeric_dtype(table[name])
+    ]
     rendered = (
         GT(pd.DataFrame(dict(zip(keys, cells, strict=True))), id="table")
         .cols_label(dict(zip(keys, heads, strict=True)))
-        .cols_align("left", keys[: len(labels)])
-        .cols_align("right", keys[len(labels) :])
+        .cols_align("right", keys)
+        .cols_align("left", [*keys[: len(labels)], *text])
     )
     caption = table_caption(table)
     if title or caption:
@@ -159,12 +170,12 @@ def _written(column: pd.Series, table: pd.DataFrame) -> list[str]:
     """A column as text, with the decimals that the intervals support."""
     if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         return [str(value) for value in column]
-    if column.name == "p_positive":
+    if column.name in _PROBABILITIES:
         return [words.probability(float(value)) for value in column]
     if pd.api.types.is_integer_dtype(column):
         return [words.number(float(value), 0) for value in column]
     after = 2
     if column.name in _IN_UNITS and set(_BOUNDS) <= set(table.columns):
-        rows = table[["mean", *_BOUNDS]].itertuples(index=False, name=None)
-        after = words.decimals(Interval(*map(float, row)) for row in rows)
+        bounds = table[_BOUNDS].astype(float).itertuples(index=False, name=None)
+        after = words.decimals(Interval(low, low, high) for low, high in bounds)
     return [words.number(float(value), after) for value in column]

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bayes_coprod.diagnostics.information import check_dominance, check_overlap, overlap
+from bayes_coprod.diagnostics.information import (
+    check_dominance,
+    check_events,
+    check_overlap,
+    overlap,
+)
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.model.design import make_design
 
@@ -69,6 +74,46 @@ def test_a_country_with_most_citizens_is_named(random_fit, small_frame, small_bo
     assert (found.check, found.status, found.where) == ("largest country", "warn", "Cyprus")
     counts = np.bincount(fit.design["country_index"].values)
     assert found.value == pytest.approx(counts[2] / counts.sum())
+
+
+@pytest.fixture
+def binary_fit(random_fit, strict):
+    """A fit of participation where every other citizen takes part, but for those counted."""
+    fit = random_fit(strict, likelihood="participation")
+
+    def make(**counts):
+        y, country = fit.design["y"].copy(), fit.design["country_index"].values
+        for c in range(3):
+            own = np.flatnonzero(country == c)
+            y.values[own] = (np.arange(len(own)) % 2)[:, None]
+        for outcome, (c, n) in counts.items():
+            own = np.flatnonzero(country == c)
+            y.loc[{y.dims[1]: outcome}][own] = (np.arange(len(own)) >= n).astype(float)
+        return Fit(fit.spec, fit.codebook, fit.design.assign(y=y), fit.tree)
+
+    return make
+
+
+def test_a_country_where_nearly_all_take_part_is_named(binary_fit):
+    (found,) = check_events(binary_fit(alone=(1, 9)))
+    assert (found.check, found.status, found.value, found.limit) == ("events", "warn", 9, 10)
+    assert found.where == "alone, Belgium"
+    assert found.remedy
+
+
+def test_missing_answers_are_no_events(binary_fit):
+    fit = binary_fit(together=(2, 10))
+    (found,) = check_events(fit)
+    assert (found.status, found.value, found.where) == ("pass", 10, "")
+    lost = fit.design["y"].loc[{"form": "together"}].values
+    own = np.flatnonzero((fit.design["country_index"].values == 2) & (lost == 0))
+    lost[own[0]] = np.nan
+    (found,) = check_events(fit)
+    assert (found.status, found.value, found.where) == ("warn", 9, "together, Cyprus")
+
+
+def test_other_models_have_no_events(random_fit, small):
+    assert check_events(random_fit(small)) == []
 
 
 def items_fit_of(survey, items_spec):

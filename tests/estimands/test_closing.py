@@ -64,7 +64,7 @@ def test_rank_1_has_the_driver_with_which_the_gap_falls_most(some):
     assert (lowest == mean.min("driver")).all()
     by_country = (found["ranks_by_country"] * found["gap"]).sum("driver")
     assert (by_country.sel(rank=4) == found["gap"].max("driver")).all()
-    table = bc.summarise(found["ranks"])["mean"]
+    table = bc.summarise(found["ranks"])["probability"]
     np.testing.assert_allclose(table.groupby("driver").sum(), 1)
 
 

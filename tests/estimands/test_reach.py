@@ -102,7 +102,7 @@ def test_a_target_that_is_met_takes_no_shift_and_one_out_of_reach_never_comes(ta
         assert np.isinf(never).all()
         with pytest.raises(SpecError, match=r"never reached: they have no mean.*reached\(of\)"):
             bc.summarise(never)
-        table = bc.summarise(reached(never))["mean"].unstack("shift")
+        table = bc.summarise(reached(never))["probability"].unstack("shift")
         assert (table["never"] == 1).all()
         assert (table.drop(columns="never") == 0).all(axis=None)
 
@@ -112,7 +112,7 @@ def test_the_distribution_function_keeps_those_who_never_reach_it(taking_part):
     indicators = reached(found)
     assert indicators.dims == ("chain", "draw", "country", "shift")
     assert list(indicators["shift"].values) == ["0", "1", "2", "3", "never"]
-    table = bc.summarise(indicators)["mean"].unstack("shift")
+    table = bc.summarise(indicators)["probability"].unstack("shift")
     for country in taking_part.countries:
         values = found.sel(country=country).values
         for shift in range(4):

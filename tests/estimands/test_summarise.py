@@ -56,7 +56,7 @@ def test_the_highest_density_interval_is_the_narrowest_that_holds_the_mass(draws
 
 def test_kind_and_mass_stand_in_header_and_attrs(draws):
     table = summarise(draws, prob=0.955, kind="hdi")
-    assert table.columns.name == "95.5 % hdi"
+    assert table.columns.name == "points of 100; 95.5 % hdi"
     assert table.attrs == {
         "units": "points of 100",
         "interval_kind": "hdi",
@@ -75,6 +75,26 @@ def test_the_default_is_arviz(draws):
 def test_draws_above_zero_are_counted_and_zero_is_not_above():
     draws = xr.DataArray([[0.0, 0.0, 1.0, -1.0]], dims=("chain", "draw"))
     assert summarise(draws)["p_positive"].item() == 0.25
+
+
+def test_indicators_have_a_probability_and_no_interval(draws):
+    table = summarise(draws > 1)
+    assert list(table.columns) == ["probability"]
+    assert "interval_kind" not in table.attrs
+    np.testing.assert_allclose(
+        table.loc[("B", "alone"), "probability"],
+        (flat(draws, country="B", form="alone") > 1).mean(),
+    )
+
+
+def test_a_row_says_of_which_change_it_is(draws):
+    per = ("form", ["per SD", "per step"])
+    table = summarise(draws.assign_coords(per=per))
+    assert list(table.columns[:2]) == ["per", "mean"]
+    assert list(table["per"]) == ["per SD", "per step"] * 3
+    pd.testing.assert_frame_equal(table.drop(columns="per"), summarise(draws))
+    one = summarise(draws.assign_coords(per=per).sel(form="together"))
+    assert list(one["per"]) == ["per step"] * 3
 
 
 def test_levels_have_no_probability_of_being_positive(draws):
@@ -114,9 +134,9 @@ def test_every_estimand_can_be_summarised(small, random_fit):
     fit = random_fit(small)
     for quantity in (country_levels(fit), gap(fit), country_ranks(fit, of=gap)):
         table = summarise(quantity)
-        assert table["mean"].notna().all()
+        assert table.notna().all(axis=None)
         assert table.attrs["units"] == quantity.attrs["units"]
-    ranks = summarise(country_ranks(fit, of=gap))["mean"]
+    ranks = summarise(country_ranks(fit, of=gap))["probability"]
     np.testing.assert_allclose(ranks.groupby("country").sum(), 1)
 
 

@@ -6,6 +6,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from bayes_coprod.diagnostics.fit import check_fit
 from bayes_coprod.errors import CoprodError, SpecError
 from bayes_coprod.finding import Findings
 from bayes_coprod.inference.fit import load_fit, save_fit
@@ -13,6 +14,7 @@ from bayes_coprod.report import write
 from bayes_coprod.report.collect import collect_report
 from bayes_coprod.report.data import Code, DriverFigure, Formula, GulfFigure, Paragraph, Table
 from bayes_coprod.report.write import render_html, write_report
+from bayes_coprod.survey.coverage import check_survey
 from bayes_coprod.survey.read import read_survey
 
 NAMESPACES = {
@@ -422,3 +424,12 @@ def test_what_fails_leaves_the_old_report_and_nothing_else(
             write_report(flat_fit, path)
     assert path.read_bytes() == b"the report of last week"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_report_takes_the_findings_of_its_own_fit_alone(told, small, tmp_path):
+    fit, other = told(small), told(small, vary_by_country="none")
+    for findings in (check_fit(other), check_survey(small), list(check_fit(fit))):
+        with pytest.raises(SpecError, match="not what check_fit returned for this fit"):
+            write_report(fit, tmp_path / "report.html", findings=findings)
+    assert not list(tmp_path.iterdir())
+    write_report(fit, tmp_path / "report.html", findings=check_fit(fit))
