@@ -14,6 +14,7 @@ from bayes_coprod import names
 from bayes_coprod.diagnostics.influence import citizen_loo
 from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.inference.fit import Fit, check_is_fit
+from bayes_coprod.model.coding import chosen_drivers
 
 LEAST_DIFFERENCE = 4.0
 FEWEST_CITIZENS = 100
@@ -141,8 +142,8 @@ def _difference(fit: Fit, other: Fit) -> tuple[str, str] | None:
         return (
             f"the first has {len(only):,} citizens that the second lacks, and the second "
             f"{len(other_only):,} that the first lacks",
-            "Citizens without one of a model's drivers are left out: fit both to those who have "
-            "the drivers of both, or fill in what is missing with impute.",
+            "Citizens without one of a model's drivers are left out: fit both to "
+            f"survey.complete({_drivers_of(fit, other)}), or fill in what is missing with impute.",
         )
     if not citizens.equals(other_citizens):
         return "the citizens stand in another order", "Fit both to the same survey."
@@ -154,6 +155,12 @@ def _difference(fit: Fit, other: Fit) -> tuple[str, str] | None:
             "Fit both to the same survey.",
         )
     return None
+
+
+def _drivers_of(*fits: Fit) -> list[str]:
+    """Drivers of any of the models, in the codebook's order."""
+    chosen = {d.name for fit in fits for d in chosen_drivers(fit.design, fit.codebook.drivers)}
+    return [driver.name for driver in fits[0].codebook.drivers if driver.name in chosen]
 
 
 def _counted(n: int) -> str:

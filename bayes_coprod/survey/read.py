@@ -85,6 +85,35 @@ class Survey:
         """The survey's name, with a warning where the data are synthetic."""
         return self.codebook.name + (" (synthetic data)" if self.codebook.synthetic else "")
 
+    def complete(self, drivers: Sequence[str] | None = None) -> Survey:
+        """Keep the citizens who have a value of each of these drivers.
+
+        A model leaves out citizens who miss one of its drivers. Fitted to what this returns, models
+        with fewer and with more of these drivers are of the same citizens.
+
+        Parameters
+        ----------
+        drivers : sequence of str, optional
+            All of the codebook otherwise.
+
+        Returns
+        -------
+        Survey
+
+        Raises
+        ------
+        SurveyError
+            If the codebook lacks such a driver, or nobody has all of them.
+        """
+        wanted = choose_drivers(self, drivers, "complete")
+        data = self.data.dropna(subset=wanted).reset_index(drop=True)
+        if data.empty:
+            raise make_error(
+                SurveyError, "complete", f"nobody has all of {wanted}", remedy="Give fewer drivers."
+            )
+        data[names.COUNTRY] = data[names.COUNTRY].cat.remove_unused_categories()
+        return replace(self, data=data, origin=f"{self.origin}.complete({wanted!r})", command="")
+
     def __repr__(self) -> str:
         overview = make_overview(self.data, self.codebook)
         counts = overview["citizens"]

@@ -196,6 +196,22 @@ def test_other_citizens_are_refused(small, random_fit):
     )
 
 
+def test_the_remedy_gives_both_models_the_same_citizens(small, random_fit):
+    from dataclasses import replace
+
+    gappy = replace(
+        small, data=small.data.assign(age=small.data["age"].where(lambda age: age > 30))
+    )
+    contents = [{"drivers": ["age", "female"]}, {"drivers": ["female"]}]
+    refused(
+        {content["drivers"][0]: random_fit(gappy, draws=1, **content) for content in contents},
+        r"fit both to survey\.complete\(\['age', 'female'\]\)",
+    )
+    same = gappy.complete(["age", "female"])
+    one, other = (random_fit(same, draws=1, **content) for content in contents)
+    assert one.design["citizen"].equals(other.design["citizen"])
+
+
 def test_other_answers_are_refused(small, random_fit):
     from dataclasses import replace
 

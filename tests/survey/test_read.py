@@ -699,3 +699,32 @@ def test_a_survey_that_was_read_has_no_truth(content, frame):
     survey = read_survey(frame, content)
     assert isinstance(survey, Survey)
     assert survey.truth is None
+
+
+# A part of a survey
+
+
+def test_those_who_have_a_driver_are_kept(small):
+    gappy = replace(
+        small, data=small.data.assign(age=small.data["age"].where(lambda age: age > 40))
+    )
+    kept = gappy.complete(["age"])
+    assert list(kept.data["citizen"]) == list(small.data["citizen"][small.data["age"] > 40])
+    assert kept.origin == f"{small.origin}.complete(['age'])"
+    assert kept.command == ""
+    assert len(gappy.complete().data) <= len(kept.data)
+    assert len(gappy.complete(["female"]).data) == gappy.data["female"].notna().sum()
+
+
+def test_a_country_that_loses_everybody_is_gone(small):
+    lost = small.data["country"] == "Cyprus"
+    gappy = replace(small, data=small.data.assign(age=small.data["age"].mask(lost)))
+    assert gappy.complete(["age"]).countries == ("Austria", "Belgium")
+
+
+def test_an_unknown_driver_and_an_empty_rest_are_refused(small):
+    with pytest.raises(SurveyError, match="complete: unknown driver 'agee'. Did you mean 'age'"):
+        small.complete(["agee"])
+    nobody = replace(small, data=small.data.assign(age=np.nan))
+    with pytest.raises(SurveyError, match=r"nobody has all of \['age'\]"):
+        nobody.complete("age")
