@@ -108,6 +108,7 @@ def items_spec():
     return lambda **content: load_model({"name": "test", "likelihood": "items", **content})
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items):
     """Give each file to one worker, and all files that look at the large fit to the same."""
     large = {item.path for item in items if "items_fit" in getattr(item, "fixturenames", ())}

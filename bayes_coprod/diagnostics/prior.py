@@ -159,7 +159,7 @@ def _check_levels(levels: xr.DataArray) -> Finding:
         value,
         AT_THE_ENDS,
         f"{100 * value:.0f} % of a level's prior lies within {top / 100:g} of an end of the scale, "
-        f"or beyond; {middle} {levels.attrs['units']}.",
+        f"or beyond (limit {100 * AT_THE_ENDS:.0f} %); {middle} {levels.attrs['units']}.",
         "Narrow the priors of intercept or thresholds: they say that nobody or everybody does it."
         if value > AT_THE_ENDS
         else "",
@@ -178,8 +178,8 @@ def _check_sign(values: xr.DataArray, check: str) -> Finding:
         where if beyond else "",
         -value,
         NO_DIFFERENCE,
-        f"The less likely sign has prior probability {-value:.2g}; prior SD up to {sd:.2g} "
-        f"{values.attrs['units']}.",
+        f"The less likely sign has prior probability {-value:.2g} (limit {NO_DIFFERENCE:g}); prior "
+        f"SD up to {sd:.2g} {values.attrs['units']}.",
         "Centre the priors of what it is made of at no difference, or widen them."
         if beyond
         else "",
