@@ -17,7 +17,7 @@ demo: $(VENV)/.installed
 	@MPLBACKEND=Agg $(BIN)/bayes-coprod demo --out report.html
 
 test: $(VENV)/.installed-test
-	@MPLBACKEND=Agg $(BIN)/python -m pytest -q -n auto --dist loadgroup
+	@MPLBACKEND=Agg $(BIN)/python -m pytest -q -n auto --dist loadfile
 
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check
@@ -27,7 +27,7 @@ lint: $(VENV)/.installed-lint
 
 # -E: notebooks show this checkout's results, never cached ones.
 docs: $(VENV)/.installed-docs
-	$(BIN)/python -m sphinx -q -E -W --keep-going docs docs/_build/html
+	$(BIN)/python -m sphinx -q -j auto -E -W --keep-going docs docs/_build/html
 
 # A stamp is touched last, so an interrupted installation is taken up again. The tests stand
 # for a folder that is there already: made by hand, or half-made (pip comes last).

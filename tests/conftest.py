@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from filelock import FileLock
 
 SMALL_BOOK = {
     "survey": {"name": "Small", "forms": ["alone", "together"], "citizen": "id"},
@@ -108,15 +109,6 @@ def items_spec():
     return lambda **content: load_model({"name": "test", "likelihood": "items", **content})
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
-def pytest_collection_modifyitems(items):
-    """Give each file to one worker, and all files that look at the large fit to the same."""
-    large = {item.path for item in items if "items_fit" in getattr(item, "fixturenames", ())}
-    for item in items:
-        group = "items_fit" if item.path in large else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session")
 def quantities_of():
     """Dims of a model's named quantities, and the coords; each model is built once."""
@@ -191,11 +183,17 @@ def fit(five):
 
 
 @pytest.fixture(scope="session")
-def items_fit(five):
-    """The shipped items model, fitted to the five nations with few draws."""
+def items_fit(five, tmp_path_factory, worker_id):
+    """The shipped items model, fitted to the five nations with few draws, once for all workers."""
+    from bayes_coprod.inference.fit import load_fit, save_fit
     from bayes_coprod.inference.sample import fit_model
 
-    return fit_model("items", five, draws=400, tune=100, progressbar=False)
+    own = tmp_path_factory.getbasetemp()
+    path = (own if worker_id == "master" else own.parent) / "items_fit.nc"
+    with FileLock(f"{path}.lock"):
+        if not path.exists():
+            save_fit(fit_model("items", five, draws=400, tune=100, progressbar=False), path)
+    return load_fit(path)
 
 
 @pytest.fixture(scope="session")

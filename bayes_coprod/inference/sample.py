@@ -105,8 +105,7 @@ def fit_model(
     A run with divergences is discarded, and one with shorter steps takes its place; the
     posterior's attribute ``discarded_runs`` says so, and ``sampling_time`` counts both.
 
-    The same seed gives the same draws on one machine, except in the process that compiles a
-    model's kernels, the first after an installation: numba rounds otherwise there.
+    The same seed gives the same draws on one machine.
 
     The first fit of a session switches JAX to 64-bit numbers for the whole process.
 

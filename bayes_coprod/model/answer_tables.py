@@ -15,11 +15,13 @@ import numpy as np
 
 # Sums may be reordered, so that they use vector instructions; infinities and NaN stay what they
 # are. The cache spares every process but the first the compilation.
-compiled = numba.njit(
-    nogil=True,
-    cache=True,
-    error_model="numpy",
-    fastmath={"contract", "reassoc", "arcp", "nsz"},
+_FASTMATH = {"contract", "reassoc", "arcp", "nsz"}
+compiled = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=_FASTMATH)
+# What compiled functions call. Not inlined, it would be called as it stands alone in the process
+# that compiles it, and as its caller's copy in those that have it from the cache, which rounds
+# otherwise.
+inlined = numba.njit(
+    nogil=True, cache=True, error_model="numpy", fastmath=_FASTMATH, forceinline=True
 )
 
 
@@ -64,7 +66,7 @@ class Patterns(NamedTuple):
     scale: Scale
 
 
-@compiled
+@inlined
 def probability_above(
     kappa: np.ndarray, discrimination: np.ndarray, scale: Scale, grid: np.ndarray
 ) -> np.ndarray:
@@ -86,7 +88,7 @@ def probability_above(
     return out
 
 
-@compiled
+@inlined
 def category_probabilities(
     kappa: np.ndarray,
     discrimination: np.ndarray,
@@ -118,7 +120,7 @@ def category_probabilities(
     return out
 
 
-@compiled
+@inlined
 def _by_threshold(
     kappa: np.ndarray,
     above: np.ndarray,
@@ -151,7 +153,7 @@ def _by_threshold(
                 out[c, at] -= between
 
 
-@compiled
+@inlined
 def _multiply(table: np.ndarray, patterns: Patterns) -> np.ndarray:
     """Multiply the probabilities of each pattern's answers, (row, grid node)."""
     out = np.ones((len(patterns.country), table.shape[2]))
@@ -164,7 +166,7 @@ def _multiply(table: np.ndarray, patterns: Patterns) -> np.ndarray:
     return out
 
 
-@compiled
+@inlined
 def _fold(by_row: np.ndarray, patterns: Patterns, shape: tuple[int, int, int]) -> np.ndarray:
     """Sum node weights of the patterns over those who gave each answer, in a table's shape."""
     out = np.zeros(shape)

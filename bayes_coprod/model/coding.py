@@ -58,7 +58,8 @@ def code_drivers(data: pd.DataFrame, drivers: Sequence[Driver]) -> np.ndarray:
             if driver.kind == "ordered"
             else level_contrasts(len(driver.levels))
         )
-        columns.append(np.where(code[:, None] < 0, np.nan, coding[code]))
+        # a missing answer is code -1, and so the last row
+        columns.append(np.vstack([coding, np.full(coding.shape[1], np.nan)])[code])
     return np.concatenate(columns, axis=1)
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayes_coprod.model.answer_tables import compiled
+from bayes_coprod.model.answer_tables import compiled, inlined
 
 FAMILIES = ("normal", "half_normal", "exponential", "log_normal", "uniform")
 """Priors that a scale may have; kernels know them by position."""
@@ -109,7 +109,7 @@ class Found(NamedTuple):
     e: np.ndarray
 
 
-@compiled
+@inlined
 def _standard_normal(z: np.ndarray) -> float:
     """Log density of independent standard normals."""
     total = 0.0
@@ -118,7 +118,7 @@ def _standard_normal(z: np.ndarray) -> float:
     return total
 
 
-@compiled
+@inlined
 def _inverse_erfc(q: float) -> float:
     """Inverse of the complementary error function, from 0 to 1.
 
@@ -134,7 +134,7 @@ def _inverse_erfc(q: float) -> float:
     return t
 
 
-@compiled
+@inlined
 def _from_normal(z: float, family: int, first: float, second: float) -> tuple[float, float]:
     """Map a standard normal to a prior: its quantile at Phi(z), and the slope."""
     if family == 0:
@@ -154,7 +154,7 @@ def _from_normal(z: float, family: int, first: float, second: float) -> tuple[fl
     return first + width * 0.5 * math.erfc(-z / math.sqrt(2.0)), width * density
 
 
-@compiled
+@inlined
 def _scales(z: np.ndarray, scales: Scales) -> tuple[np.ndarray, np.ndarray]:
     """Values and slopes, (scale,) each."""
     value, slope = np.empty(len(scales.at)), np.empty(len(scales.at))
@@ -164,7 +164,7 @@ def _scales(z: np.ndarray, scales: Scales) -> tuple[np.ndarray, np.ndarray]:
     return value, slope
 
 
-@compiled
+@inlined
 def _informed(
     z_m: np.ndarray, z_b: np.ndarray, tau: np.ndarray, estimate: np.ndarray, w: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
@@ -203,7 +203,7 @@ def _informed(
     return b, m, e, log_density
 
 
-@compiled
+@inlined
 def _informed_gradients(
     by_b: np.ndarray,
     z_m: np.ndarray,

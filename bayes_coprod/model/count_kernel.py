@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayes_coprod.model.answer_tables import compiled
+from bayes_coprod.model.answer_tables import compiled, inlined
 
 
 class Counts(NamedTuple):
@@ -36,7 +36,7 @@ class Counts(NamedTuple):
     between: np.ndarray
 
 
-@compiled
+@inlined
 def _binomial_logits(
     x: np.ndarray,
     ends: np.ndarray,

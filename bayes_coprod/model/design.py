@@ -68,20 +68,22 @@ def make_design(survey: Survey, spec: ModelSpec) -> xr.Dataset:
     used = np.flatnonzero(has_drivers & has_outcome)
     used = used[np.argsort(country[used], kind="stable")]
     _check_left(survey, country[used])
-    _check_variation(survey.data.iloc[used], drivers, items)
+    _check_variation(survey.data, used, drivers, items)
     _check_discrimination(spec, items)
 
     per_sd = [driver.kind in ("numeric", "ordered") for driver in driver_of_columns(drivers)]
-    x = raw[used]
+    x = raw.take(used, axis=0)
     mean = x.mean(axis=0)
-    sd = np.where(per_sd, x.std(axis=0), 1.0)
+    x -= mean
+    sd = np.where(per_sd, np.sqrt(np.square(x).mean(axis=0)), 1.0)
+    x /= sd
 
     def count(rows: np.ndarray) -> np.ndarray:
         return np.bincount(country[rows], minlength=len(survey.countries))
 
     design = xr.Dataset(
         {
-            "x": ((names.CITIZEN, names.COEFFICIENT), (x - mean) / sd),
+            "x": ((names.CITIZEN, names.COEFFICIENT), x),
             "country_index": (names.CITIZEN, country[used].astype(np.int64)),
             "weight": (names.CITIZEN, weight[used]),
             "column_mean": (names.COEFFICIENT, mean),
@@ -296,14 +298,19 @@ def _check_discrimination(spec: ModelSpec, items: Sequence[Item]) -> None:
         )
 
 
-def _check_variation(data: pd.DataFrame, drivers: Sequence[Driver], items: Sequence[Item]) -> None:
+def _check_variation(
+    data: pd.DataFrame, used: np.ndarray, drivers: Sequence[Driver], items: Sequence[Item]
+) -> None:
     """Refuse drivers and items that are the same for all citizens in the fit."""
     kinds = (("driver", drivers, "model"), ("item", items, "codebook"))
     for kind, entries, home in kinds:
         for entry in entries:
-            column = data[entry.name].dropna()
-            if column.nunique() < 2:
-                value = "nothing" if column.empty else repr(str(column.iloc[0]))
+            column = data[entry.name]
+            coded = column.cat.codes if isinstance(column.dtype, pd.CategoricalDtype) else column
+            number = coded.to_numpy(dtype=float)[used]  # -1 or NaN where missing
+            known = number >= 0 if coded is not column else ~np.isnan(number)
+            if not known.any() or np.ptp(number[known]) == 0:
+                value = repr(str(column.iloc[used[known.argmax()]])) if known.any() else "nothing"
                 raise make_error(
                     SurveyError,
                     f"survey, column {entry.column!r}",

@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayes_coprod.model.answer_tables import compiled
+from bayes_coprod.model.answer_tables import compiled, inlined
 
 _BLOCK = 128
 """Citizens at a time: what is computed of them stays in the processor's nearest memory."""
@@ -154,7 +154,7 @@ class _Block(NamedTuple):
     ratio: np.ndarray
 
 
-@compiled
+@inlined
 def _prepare(mu: np.ndarray, sigma: np.ndarray, rho: float, form_1: Form, form_2: Form) -> _Pair:
     """Tabulate what does not depend on the citizen, and measure how far off each one is."""
     rest = 1 - rho * rho
@@ -187,19 +187,19 @@ def _prepare(mu: np.ndarray, sigma: np.ndarray, rho: float, form_1: Form, form_2
     )
 
 
-@compiled
+@inlined
 def _middles(windows: Windows) -> np.ndarray:
     """Middle node of each citizen's window, (citizen,), on the latent scale."""
     return windows.grid[windows.first + windows.n_nodes // 2]
 
 
-@compiled
+@inlined
 def _offsets(windows: Windows) -> np.ndarray:
     """Nodes of a window from its middle, (node,)."""
     return windows.spacing * (np.arange(windows.n_nodes) - windows.n_nodes // 2)
 
 
-@compiled
+@inlined
 def _weigh_form(start: int, half: _Half, block: _Block, out: np.ndarray) -> None:
     """Likelihood times the form's own share of the prior, (citizen of the block, node).
 
@@ -239,13 +239,13 @@ def _weigh_form(start: int, half: _Half, block: _Block, out: np.ndarray) -> None
                 u[j] *= one[j] * two[j]
 
 
-@compiled
+@inlined
 def _is_steep(i: int, half: _Half) -> bool:
     """Whether powers of the prior's linear term are out of bounds for a citizen."""
     return abs(half.pull[i]) * half.windows.spacing * (half.windows.n_nodes // 2 + 1) > _STEEPEST
 
 
-@compiled
+@inlined
 def _log_answers(i: int, half: _Half) -> np.ndarray:
     """Log probability of a citizen's answers at the nodes of the window, (node,)."""
     windows = half.windows
@@ -256,7 +256,7 @@ def _log_answers(i: int, half: _Half) -> np.ndarray:
     return np.log(np.maximum(likelihood, _TINY))
 
 
-@compiled
+@inlined
 def _sum_directly(i: int, pair: _Pair, s: np.ndarray, t: np.ndarray) -> tuple[float, float]:
     """Posterior of a citizen's nodes, written into `s` and `t`, pair by pair of nodes.
 
@@ -301,7 +301,7 @@ def _sum_directly(i: int, pair: _Pair, s: np.ndarray, t: np.ndarray) -> tuple[fl
     return math.log(total) + highest, cross / total
 
 
-@compiled
+@inlined
 def _make_block(n: int, pair: _Pair) -> _Block:
     """Room for up to n citizens."""
     n_1, n_2 = pair.coupling.shape
@@ -317,7 +317,7 @@ def _make_block(n: int, pair: _Pair) -> _Block:
     )
 
 
-@compiled
+@inlined
 def _weigh(start: int, pair: _Pair, block: _Block, log_sum: np.ndarray) -> None:
     """Posterior of the nodes of the citizens from `start`, written into `block`.
 
@@ -352,7 +352,7 @@ def _weigh(start: int, pair: _Pair, block: _Block, log_sum: np.ndarray) -> None:
             log_sum[start + b], block.cross[b] = _sum_directly(start + b, pair, s[b], t[b])
 
 
-@compiled
+@inlined
 def _shorten(block: _Block, n: int) -> _Block:
     """The first n citizens of a block."""
     return _Block(
@@ -456,7 +456,7 @@ def log_likelihoods(
     return log_sum + pair.log_constant
 
 
-@compiled
+@inlined
 def _spread(start: int, weights: np.ndarray, windows: Windows, out: np.ndarray) -> None:
     """Add a block's node weights to the rows of its citizens' patterns, (row, grid node)."""
     n, n_nodes = weights.shape
@@ -541,7 +541,7 @@ def draw_nodes(
     return out
 
 
-@compiled
+@inlined
 def _choose(weights: np.ndarray, uniform: float) -> int:
     """Node that a random number picks in proportion to the weights."""
     target, below = uniform * weights.sum(), 0.0

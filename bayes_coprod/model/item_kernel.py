@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayes_coprod.model.answer_tables import compiled
+from bayes_coprod.model.answer_tables import compiled, inlined
 
 
 class Items(NamedTuple):
@@ -59,17 +59,17 @@ class Arguments(NamedTuple):
     rho: float
 
 
-@compiled
+@inlined
 def _softplus(x: float) -> float:
     return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
 
 
-@compiled
+@inlined
 def _logistic(x: float) -> float:
     return 1 / (1 + math.exp(-x)) if x >= 0 else 1 - 1 / (1 + math.exp(x))
 
 
-@compiled
+@inlined
 def _ends(rho: float, margin: float, sharpness: float) -> tuple[float, float]:
     """How far a correlation lies beyond either end, in units in which the bend is 1 wide."""
     return sharpness * (rho - 1 + margin) / margin, -sharpness * (rho + 1 - margin) / margin

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from bayes_coprod.model.answer_tables import compiled
+from bayes_coprod.model.answer_tables import compiled, inlined
 
 
 @compiled
@@ -46,7 +46,7 @@ def normal_weights(grid: np.ndarray, lattice: np.ndarray, sigma: float) -> np.nd
     return out
 
 
-@compiled
+@inlined
 def _cubic(t: float) -> tuple[float, float, float, float]:
     """Weights of the nodes at -1, 0, 1 and 2 in the value at t."""
     inner, outer = t * (t - 1) / 6, (t + 1) * (t - 2) / 2

@@ -69,8 +69,11 @@ def finish_outcomes(response: xr.Dataset, spec: ModelSpec) -> xr.Dataset:
 def _standardised(response: xr.Dataset) -> xr.Dataset:
     """Indices in SDs from their pooled means."""
     scores = response["y"]
-    mean = scores.mean(names.CITIZEN).assign_attrs(units="points of 100")
-    sd = scores.std(names.CITIZEN).assign_attrs(units="points of 100")
+    # outcome by outcome: numpy's own means that skip what is missing copy all of it
+    given = [own[~np.isnan(own)] for own in scores.values.T]
+    like = scores.isel({names.CITIZEN: 0}, drop=True).assign_attrs(units="points of 100")
+    mean = like.copy(data=[own.mean() for own in given])
+    sd = like.copy(data=[own.std() for own in given])
     return xr.Dataset({"y": (scores - mean) / sd, "outcome_mean": mean, "outcome_sd": sd})
 
 

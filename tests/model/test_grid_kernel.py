@@ -34,3 +34,13 @@ def test_compiled_functions_call_only_their_own_file(module):
     for function in own:
         called = {vars(module).get(name) for name in function.py_func.__code__.co_names}
         assert not called & others, (function, called & others)
+
+
+@pytest.mark.parametrize("module", COMPILING, ids=lambda m: m.__name__)
+def test_what_compiled_functions_call_is_inlined(module):
+    """Otherwise the process that compiles would round otherwise than those that use the cache."""
+    for function in compiled_functions(module):
+        for name in function.py_func.__code__.co_names:
+            called = vars(module).get(name)
+            if isinstance(called, CPUDispatcher):
+                assert called.targetoptions.get("forceinline"), (function, called)
