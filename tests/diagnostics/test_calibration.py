@@ -1,6 +1,7 @@
 """Ranks of truths among the draws, what they show, and what planned surveys would."""
 
-from concurrent.futures import ThreadPoolExecutor
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ def serial(flat_survey):
 
 
 def test_participation_is_ranked_wherever_it_is_fitted(flat_survey, serial):
-    with ThreadPoolExecutor(2) as pool:
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
         there = calibrate(PARTICIPATION, flat_survey, n=2, ranked=9, executor=pool)
     xr.testing.assert_identical(there, serial)
     assert serial["rank"].shape == (9, 2)
