@@ -114,6 +114,7 @@ from .survey.entries import Codebook as Codebook
 from .survey.impute import impute as impute
 from .survey.read import (
     Survey as Survey,
+    keep_complete as keep_complete,
     read_survey as read_survey,
 )
 from .survey.simulate import (

@@ -59,7 +59,7 @@ class Findings(tuple[Finding, ...]):
     findings : iterable of Finding
         In any order.
     of : str, optional
-        Digest of the fit that was checked, where there was one.
+        ``digest`` of the fit that :func:`check_fit` judged by these; some of them are of none.
     """
 
     of: str | None
@@ -81,7 +81,7 @@ class Findings(tuple[Finding, ...]):
 
     def only(self, *statuses: Status) -> Findings:
         """Return those with one of the given statuses."""
-        return Findings((f for f in self if f.status in statuses), self.of)
+        return Findings(f for f in self if f.status in statuses)
 
     def to_frame(self) -> pd.DataFrame:
         """One row a finding, columns as the fields of :class:`Finding`."""

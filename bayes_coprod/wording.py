@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+EVERYBODY = "everybody"
+"""Whom a scenario is about that is not about a subgroup."""
+
 
 def listed(items: Sequence[str]) -> str:
     """Join items as a sentence does."""

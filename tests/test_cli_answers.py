@@ -17,7 +17,7 @@ from bayes_coprod.estimands.countries import country_contrasts, country_levels, 
 from bayes_coprod.estimands.scenarios import IF_CAUSAL, scenario
 from bayes_coprod.estimands.summarise import summarise
 from bayes_coprod.survey.read import read_survey
-from bayes_coprod.wording import listed, per_cent
+from bayes_coprod.wording import per_cent
 
 
 class Outcome(NamedTuple):
@@ -101,16 +101,20 @@ def test_scenario_prints_now_then_and_the_difference(type_in, fitted, tmp_path):
         assert " ".join(f"{value:.2f}" for value in table[column][:1]) in out
     now = summarise(found["now"])["mean"].iloc[0]
     assert f"{now:.2f}" in out
-    shares = [
-        f"{per_cent(float(share))} in {share['country'].item()}" for share in found["changed"]
-    ]
+    low, high = (per_cent(float(end)) for end in (found["changed"].min(), found["changed"].max()))
     changed = "Changed: citizens with age 30 to 50; levels are of all"
-    assert f"{changed} ({listed(shares)})\n" in out
+    assert f"{changed} ({low} to {high} of a country)\n" in out
     assert "An end of the scale cuts trust short for up to" in out
     said = "their difference, points of 100, 89 % equal-tailed credible interval\n"
     assert f"Scenario trust by 1 and school to high: levels now and then, and {said}" in out
     assert f"{IF_CAUSAL}\n" in out
     assert IF_CAUSAL in (tmp_path / "s.tex").read_text("utf-8")
+
+
+def test_a_scenario_about_everybody_says_so(type_in):
+    code, out, err = type_in("scenario", "--set", "trust+1")
+    assert (code, err) == (0, "")
+    assert "Changed: everybody\n" in out
 
 
 @pytest.mark.parametrize(

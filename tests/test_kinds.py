@@ -1,5 +1,7 @@
 """What a function does not take is refused in words."""
 
+from dataclasses import replace
+
 import pytest
 
 import bayes_coprod as bc
@@ -15,6 +17,19 @@ CALLS = {
     "no country": (
         lambda fit: bc.country_ranks(fit, of=fit.posterior["rho"]),
         "no quantity that each",
+    ),
+    "gap of a gap": (lambda fit: bc.gap(fit, of=bc.gap(fit)), "no levels of forms"),
+    "path to gap of": (
+        lambda fit: bc.gap("five.nc", of=bc.country_levels(fit)),
+        "gap: takes a fit, and this is a str",
+    ),
+    "function for effects": (
+        lambda fit: bc.driver_contrast(fit, of=bc.driver_effects),
+        "not what driver_effects returned",
+    ),
+    "one of the effects": (
+        lambda fit: bc.driver_contrast(fit, of=bc.driver_effects(fit)["pooled"]),
+        "not what driver_effects returned",
     ),
     "path to check": (lambda _: bc.check_fit("five.nc"), "this is a str.*load_fit"),
     "path to gap": (lambda _: bc.gap("five.nc"), "this is a str.*load_fit"),
@@ -50,9 +65,14 @@ OF_ANOTHER = {
 }
 
 
+@pytest.mark.parametrize("others", ["model", "data"])
 @pytest.mark.parametrize("case", OF_ANOTHER)
-def test_a_quantity_of_another_fit_is_refused(case, random_fit, small):
-    fit, other = random_fit(small), random_fit(small, vary_by_country="none")
+def test_a_quantity_of_another_fit_is_refused(case, others, random_fit, small):
+    fit = random_fit(small)
+    if others == "model":
+        other = random_fit(small, vary_by_country="none")
+    else:
+        other = random_fit(replace(small, data=small.data.iloc[1:]))
     OF_ANOTHER[case](fit, fit)
     with pytest.raises(bc.CoprodError, match="is of another fit. Compute it from the fit that"):
         OF_ANOTHER[case](fit, other)

@@ -11,7 +11,7 @@ from bayes_coprod.cli.changes import read_changes, read_only
 from bayes_coprod.cli.commands import check_targets
 from bayes_coprod.cli.printing import print_table
 from bayes_coprod.errors import SpecError, make_error
-from bayes_coprod.wording import capital, listed, per_cent
+from bayes_coprod.wording import EVERYBODY, capital, per_cent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,12 +136,11 @@ def scenario(
 
 
 def _shares_changed(found: xr.Dataset) -> str:
-    """How many of each country a scenario is about, unless it is about everybody."""
-    changed = found["changed"]
-    if bool((changed == 1).all()):
+    """How many of a country a scenario is about, unless it is about everybody."""
+    if found.attrs["changed"] == EVERYBODY:
         return ""
-    shares = [f"{per_cent(float(share))} in {share['country'].item()}" for share in changed]
-    return f" ({listed(shares)})"
+    share = found["changed"].values
+    return f" ({per_cent(share.min())} to {per_cent(share.max())} of a country)"
 
 
 def _quantity(

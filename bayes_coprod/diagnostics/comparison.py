@@ -142,8 +142,7 @@ def _difference(fit: Fit, other: Fit) -> tuple[str, str] | None:
         return (
             f"the first has {len(only):,} citizens that the second lacks, and the second "
             f"{len(other_only):,} that the first lacks",
-            "Citizens without one of a model's drivers are left out: fit both to "
-            f"survey.complete({_drivers_of(fit, other)}), or fill in what is missing with impute.",
+            _same_citizens(fit, other),
         )
     if not citizens.equals(other_citizens):
         return "the citizens stand in another order", "Fit both to the same survey."
@@ -157,10 +156,18 @@ def _difference(fit: Fit, other: Fit) -> tuple[str, str] | None:
     return None
 
 
-def _drivers_of(*fits: Fit) -> list[str]:
-    """Drivers of any of the models, in the codebook's order."""
-    chosen = {d.name for fit in fits for d in chosen_drivers(fit.design, fit.codebook.drivers)}
-    return [driver.name for driver in fits[0].codebook.drivers if driver.name in chosen]
+def _same_citizens(*fits: Fit) -> str:
+    """How both models get the same citizens."""
+    ours, theirs = (
+        {driver.name for driver in chosen_drivers(fit.design, fit.codebook.drivers)} for fit in fits
+    )
+    if ours == theirs:
+        return "Fit both to the same survey."
+    wanted = [d.name for d in fits[0].codebook.drivers if d.name in ours | theirs]
+    return (
+        "Citizens without one of a model's drivers are left out: fit both to "
+        f"keep_complete(survey, {wanted}), or fill in what is missing with impute."
+    )
 
 
 def _counted(n: int) -> str:

@@ -121,33 +121,29 @@ def check_events(fit: Fit) -> list[Finding]:
     if fit.spec.likelihood != "participation":
         return []
     y, country = fit.design["y"], fit.design["country_index"].values
-    rarer = np.array(
-        [
-            [min((own == 0).sum(), (own == 1).sum()) for own in y.values[country == c].T]
-            for c in range(len(fit.countries))
-        ]
-    )
-    cells = sorted(
-        (int(n), f"{outcome}, {place}")
-        for place, row in zip(fit.countries, rarer, strict=True)
-        for outcome, n in zip(y[y.dims[1]].values, row, strict=True)
-    )
-    few = [cell for n, cell in cells if n < FEWEST_EVENTS]
-    value, worst = cells[0]
-    message = f"{value:,} citizens are on the rarer side of yes and no in {worst}"
+    cells = []
+    for c, place in enumerate(fit.countries):
+        for outcome, own in zip(y[y.dims[1]].values, y.values[country == c].T, strict=True):
+            none, some = int((own == 0).sum()), int((own == 1).sum())
+            if none + some:  # where it was not asked, nothing is rare
+                cells.append((min(none, some), some <= none, f"{outcome}, {place}"))
+    cells.sort()
+    few = [cell for n, _, cell in cells if n < FEWEST_EVENTS]
+    value, is_yes, worst = cells[0]
+    message = f"The fewest who {'take' if is_yes else 'do not take'} part are {value:,}, in {worst}"
     if not few:
-        return [Finding("events", "pass", "", value, FEWEST_EVENTS, f"{message}, the fewest.")]
+        return [Finding("rare outcomes", "pass", "", value, FEWEST_EVENTS, f"{message}.")]
     more = f" and {len(few) - _NAMED} more" if len(few) > _NAMED else ""
     return [
         Finding(
-            "events",
+            "rare outcomes",
             "warn",
             "; ".join(few[:_NAMED]) + more,
             value,
             FEWEST_EVENTS,
-            f"Only {message}.",
-            "What goes with taking part there is said by the other countries and the prior: raise "
-            "takes_part_from in the codebook, or fit 'items', which reads every answer.",
+            f"{message}; it takes {FEWEST_EVENTS} of either in each country.",
+            "What goes with taking part there is said by the other countries and the prior: fit "
+            "'items', which reads every answer, or change takes_part_from in the codebook.",
         )
     ]
 

@@ -13,7 +13,7 @@ from bayes_coprod.estimands.changes import Setting, Shift
 _DEFAULTS = {"population": "sample", "uncertainty": "bootstrap"}
 
 
-def made_by(function: str, *arguments: Any, **settings: Any) -> str:
+def call_of(function: str, *arguments: Any, **settings: Any) -> str:
     """Write the call that makes a result again.
 
     Parameters

@@ -8,7 +8,7 @@ from scipy.stats import rankdata
 
 from bayes_coprod import names
 from bayes_coprod.errors import SpecError, make_error
-from bayes_coprod.estimands.calls import made_by
+from bayes_coprod.estimands.calls import call_of
 from bayes_coprod.estimands.changes import Move, driver_ends
 from bayes_coprod.estimands.countries import both_forms, country_mean, has_gap
 from bayes_coprod.estimands.levels import level_column, level_names
@@ -99,7 +99,7 @@ def closing_the_gap(
         attrs={
             **levels.attrs,
             "best_end": BEST_END,
-            "call": made_by(
+            "call": call_of(
                 "closing_the_gap",
                 scale=scale,
                 population=population,

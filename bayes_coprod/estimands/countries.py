@@ -16,6 +16,8 @@ from bayes_coprod.estimands.population import PopulationKind, Uncertainty
 from bayes_coprod.inference.fit import Fit, check_is_fit, check_is_of
 from bayes_coprod.model.response import ResponseScale
 
+_GIVEN = "what stands in of="
+
 type Quantity = xr.DataArray | Callable[[Fit], xr.DataArray]
 
 
@@ -113,7 +115,8 @@ def gap(
     Raises
     ------
     SpecError
-        If the model has one form only, as one of ``ordinal`` has, or no sector has both.
+        If the model has one form only, as one of ``ordinal`` has, or no sector has both; if what is
+        given has no forms, or is of another fit.
 
     Notes
     -----
@@ -128,7 +131,7 @@ def gap(
             remedy="Fit 'items', 'index' or 'participation'; or use country_levels.",
         )
     if of is not None:
-        levels = _of_fit(fit, of, "gap")
+        levels = _levels_of(fit, of)
     else:
         levels = country_levels(
             fit,
@@ -241,21 +244,29 @@ def country_mean(of: xr.DataArray) -> xr.DataArray:
 def _by_country(fit: Fit, of: Quantity, place: str) -> xr.DataArray:
     """Draws of a quantity that each country has."""
     check_is_fit(fit, place)
-    return _of_fit(fit, of(fit) if callable(of) else of, place)
-
-
-def _of_fit(fit: Fit, values: object, place: str) -> xr.DataArray:
-    """Refuse what each country does not have, or what is of another fit."""
+    values = of(fit) if callable(of) else of
     if not isinstance(values, xr.DataArray) or names.COUNTRY not in values.dims:
-        example = "country_levels" if place == "gap" else "gap"
         raise make_error(
             SpecError,
             place,
             "of is no quantity that each country has",
-            remedy=f"Give what an estimand such as {example} returned.",
+            remedy=f"Give an estimand such as gap, or what one returned: {place}(fit, of=gap).",
         )
-    check_is_of(fit, values.attrs.get("fit"), place, "the quantity in of=")
+    check_is_of(fit, values.attrs.get("fit"), place, _GIVEN)
     return values
+
+
+def _levels_of(fit: Fit, of: object) -> xr.DataArray:
+    """Refuse what has no forms to subtract, or is of another fit."""
+    if not isinstance(of, xr.DataArray) or not {names.FORM, names.CATEGORY} & set(of.coords):
+        raise make_error(
+            SpecError,
+            "gap",
+            "of has no levels of forms",
+            remedy="Give what country_levels returned, or leave it out.",
+        )
+    check_is_of(fit, of.attrs.get("fit"), "gap", _GIVEN)
+    return of
 
 
 def country_contrasts(
@@ -282,7 +293,8 @@ def country_contrasts(
     Raises
     ------
     SpecError
-        If `reference` is no country of the fit, or the quantity has no countries.
+        If `reference` is no country of the fit, or the quantity has no countries or is of another
+        fit.
     """
     values = _by_country(fit, of, "country_contrasts")
     countries = [str(name) for name in values[names.COUNTRY].values]
@@ -329,7 +341,7 @@ def country_ranks(fit: Fit, *, of: Quantity = country_levels) -> xr.DataArray:
     Raises
     ------
     SpecError
-        If the quantity has no countries.
+        If the quantity has no countries or is of another fit.
     """
     values = _by_country(fit, of, "country_ranks")
     axis = values.get_axis_num(names.COUNTRY)

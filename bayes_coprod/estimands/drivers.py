@@ -264,10 +264,18 @@ def driver_contrast(
     Raises
     ------
     SpecError
-        If the model has one form only, or no drivers; on the link scale of ``items`` also if a
-        form has one item, since its unit is then a convention.
+        If the model has one form only, or no drivers; if `of` is no effects, or those of another
+        fit; on the link scale of ``items`` also if a form has one item, since its unit is then a
+        convention.
     """
     effects = driver_effects(fit, scale=scale) if of is None else of
+    if not isinstance(effects, xr.Dataset) or "pooled" not in effects:
+        raise make_error(
+            SpecError,
+            "driver_contrast",
+            "of is not what driver_effects returned",
+            remedy="Give all of it, or leave it out.",
+        )
     check_is_of(fit, effects.attrs.get("fit"), "driver_contrast", "what stands in of=")
     if effects.attrs["units"] == "logits":
         _check_units(fit)

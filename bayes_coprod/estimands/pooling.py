@@ -73,6 +73,8 @@ def compare_pooling(
         )
     partial = _by_country(of, fit)
     none = _by_country(of, _fit_unpooled(fit, executor, progressbar))
+    # so that countries can be compared without pooling: nobody has the fit that this is of
+    none.attrs.pop("fit", None)
     return xr.Dataset(
         {"partial": partial, "none": none, "mean": country_mean(partial)}, attrs=partial.attrs
     )

@@ -9,7 +9,7 @@ import xarray as xr
 
 from bayes_coprod import names
 from bayes_coprod.errors import SpecError, make_error
-from bayes_coprod.estimands.calls import made_by
+from bayes_coprod.estimands.calls import call_of
 from bayes_coprod.estimands.changes import Move, Setting, Shift, apply_moves, make_moves, words
 from bayes_coprod.estimands.expected import UNITS, choose_scale, expect_versions, labelled
 from bayes_coprod.estimands.population import (
@@ -24,6 +24,7 @@ from bayes_coprod.estimands.subgroups import Only, Subgroup, check_only, said_of
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.inference.pooled import by_part
 from bayes_coprod.model.response import ResponseScale
+from bayes_coprod.wording import EVERYBODY
 
 IF_CAUSAL = (
     "A cross-section gives associations: this shows what would follow if the association were "
@@ -121,7 +122,7 @@ def scenario(
         attrs={
             **now.attrs,
             "changes": words(moves, changes),
-            "call": made_by(
+            "call": call_of(
                 "scenario",
                 dict(changes),
                 only=only,
@@ -132,7 +133,7 @@ def scenario(
             ),
             "changed": f"citizens with {said_of_only(only, wanted)}; levels are of all"
             if only
-            else "everybody",
+            else EVERYBODY,
         },
     )
 

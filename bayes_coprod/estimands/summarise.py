@@ -122,7 +122,7 @@ def summarise(
     reduce = (names.CHAIN, names.DRAW)
     if draws.dtype == bool:
         table = _tabulate({"probability": draws.mean(reduce)}, draws)
-        table.attrs = dict(draws.attrs)
+        table.attrs = {**draws.attrs, "units": "probability"}
         return table
     draws = draws.astype(float)
     interval = (azs.eti if kind == "eti" else azs.hdi)(draws, prob=prob, dim=list(reduce))

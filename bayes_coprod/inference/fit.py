@@ -72,9 +72,11 @@ class Fit:
 
     @property
     def digest(self) -> str:
-        """Digest of data, model and sampler settings, which every quantity keeps in its attrs."""
-        both = str(self.design.attrs.get("digest")) + spec_digest(self.spec)
-        return hashlib.sha256(both.encode()).hexdigest()
+        """Digest of data, model, settings and proof; what was drawn from a fit has it in attrs."""
+        known = [str(self.design.attrs.get("digest")), spec_digest(self.spec)]
+        if "proof" in self.tree.children:
+            known.append(float(self.tree["proof"].attrs["log_density"]).hex())
+        return hashlib.sha256(" ".join(known).encode()).hexdigest()
 
     @property
     def parts(self) -> tuple[Fit, ...]:
@@ -182,25 +184,26 @@ def check_is_fit(fit: object, place: str) -> None:
     )
 
 
-def check_is_of(fit: Fit, of: str | None, place: str, what: str) -> None:
+def check_is_of(fit: Fit, digest: str | None, place: str, what: str) -> None:
     """Refuse what was computed from another fit.
 
     Parameters
     ----------
     fit : Fit
-    of : str or None
-        Digest of the fit that it is of; None where that is not known, and nothing is refused.
+    digest : str or None
+        Of the fit that it was computed from; None where that is not known, and nothing is refused.
     place : str
         Function that the message names.
     what : str
-        What was given, such as ``the quantity in of=``.
+        What was given, such as ``what stands in of=``.
 
     Raises
     ------
     SpecError
-        If the fit is another.
+        If `fit` is none, or another.
     """
-    if of is not None and of != fit.digest:
+    check_is_fit(fit, place)
+    if digest is not None and digest != fit.digest:
         raise make_error(
             SpecError,
             place,

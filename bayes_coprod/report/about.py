@@ -230,9 +230,8 @@ def reproduce_section(
             Paragraph(
                 f"Made with {versions}. Seed {fit.spec.sampler.random_seed}{seeds}. Digest of the "
                 f"data as the model saw them: {fit.design.attrs['digest'][:16]}. On another "
-                "machine, and in the first run of an installation, which compiles, draws differ in "
-                "rounding and so in all but their distribution: results then agree to the Monte "
-                "Carlo error."
+                "machine draws differ in rounding and so in all but their distribution: results "
+                "then agree to the Monte Carlo error."
             ),
             Paragraph(_how_again(command, origin)),
             Code("model.toml", tomlkit.dumps(spec_content(fit.spec))),

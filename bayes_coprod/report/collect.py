@@ -9,6 +9,7 @@ import xarray as xr
 
 from bayes_coprod import names
 from bayes_coprod.diagnostics.fit import check_fit
+from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.estimands.countries import (
     both_forms,
     country_contrasts,
@@ -94,6 +95,14 @@ def collect_report(
     """
     choice = choose_interval(prob, kind)
     asked = check_scenarios(fit, scenarios, "write_report")
+    if findings is not None and getattr(findings, "of", None) != fit.digest:
+        raise make_error(
+            SpecError,
+            "write_report",
+            "what stands in findings= is not what check_fit returned for this fit",
+            remedy='Give check_fit(fit, "full"); with others beside it, Findings([*check_fit(fit), '
+            "*others], of=fit.digest).",
+        )
     coverage = Findings(Finding(**found) for found in json.loads(fit.design.attrs["coverage"]))
     judged = Findings([*(check_fit(fit) if findings is None else findings), *coverage])
     levels = measure_of(fit).given(country_levels(fit))

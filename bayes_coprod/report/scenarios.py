@@ -32,7 +32,7 @@ from bayes_coprod.report.results import (
     split_forms,
     units_of,
 )
-from bayes_coprod.wording import capital, listed, per_cent
+from bayes_coprod.wording import EVERYBODY, capital, listed, per_cent
 
 type Scenarios = Mapping[str, xr.Dataset]
 
@@ -201,7 +201,7 @@ def _who(found: xr.Dataset) -> str:
     """Who is changed, and how many of each country that is."""
     who = str(found.attrs["changed"])
     share = found["changed"].values
-    if who == "everybody":
+    if who == EVERYBODY:
         return "Everybody is changed."
     return (
         f"Changed are {who}; they are {per_cent(share.min())} to {per_cent(share.max())} of a "

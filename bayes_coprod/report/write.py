@@ -15,7 +15,6 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from bayes_coprod.drawing import svg_text
-from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.estimands.summarise import IntervalKind
 from bayes_coprod.files import written_whole
 from bayes_coprod.finding import Findings
@@ -80,13 +79,6 @@ def write_report(
         of this fit.
     """
     check_is_fit(fit, "write_report")
-    if findings is not None and getattr(findings, "of", None) != fit.digest:
-        raise make_error(
-            SpecError,
-            "write_report",
-            "what stands in findings= is not what check_fit returned for this fit",
-            remedy='Give check_fit(fit, level="full"), or leave it out.',
-        )
     text = render_html(
         collect_report(fit, prob=prob, kind=kind, scenarios=scenarios, findings=findings)
     )

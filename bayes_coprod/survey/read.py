@@ -85,35 +85,6 @@ class Survey:
         """The survey's name, with a warning where the data are synthetic."""
         return self.codebook.name + (" (synthetic data)" if self.codebook.synthetic else "")
 
-    def complete(self, drivers: Sequence[str] | None = None) -> Survey:
-        """Keep the citizens who have a value of each of these drivers.
-
-        A model leaves out citizens who miss one of its drivers. Fitted to what this returns, models
-        with fewer and with more of these drivers are of the same citizens.
-
-        Parameters
-        ----------
-        drivers : sequence of str, optional
-            All of the codebook otherwise.
-
-        Returns
-        -------
-        Survey
-
-        Raises
-        ------
-        SurveyError
-            If the codebook lacks such a driver, or nobody has all of them.
-        """
-        wanted = choose_drivers(self, drivers, "complete")
-        data = self.data.dropna(subset=wanted).reset_index(drop=True)
-        if data.empty:
-            raise make_error(
-                SurveyError, "complete", f"nobody has all of {wanted}", remedy="Give fewer drivers."
-            )
-        data[names.COUNTRY] = data[names.COUNTRY].cat.remove_unused_categories()
-        return replace(self, data=data, origin=f"{self.origin}.complete({wanted!r})", command="")
-
     def __repr__(self) -> str:
         overview = make_overview(self.data, self.codebook)
         counts = overview["citizens"]
@@ -248,6 +219,46 @@ def choose_drivers(survey: Survey, drivers: Sequence[str] | None, place: str) ->
                 SurveyError, place, f"unknown driver {name!r}", value=name, available=known
             )
     return [drivers] if isinstance(drivers, str) else list(drivers)
+
+
+def keep_complete(survey: Survey, drivers: Sequence[str] | None = None) -> Survey:
+    """Keep the citizens who have a value of each of these drivers.
+
+    A model leaves out citizens who miss one of its drivers. Fitted to what this returns, models
+    with fewer and with more of these drivers are of the same citizens. Nothing that is made of it
+    speaks of those who are not kept: look at `survey` itself for how many they are.
+
+    Parameters
+    ----------
+    survey : Survey
+    drivers : sequence of str, optional
+        All of the codebook otherwise.
+
+    Returns
+    -------
+    Survey
+
+    Raises
+    ------
+    SurveyError
+        If `survey` is none, the codebook lacks such a driver, or nobody has all of them.
+    """
+    check_is_survey(survey, "keep_complete")
+    wanted = choose_drivers(survey, drivers, "keep_complete")
+    data = survey.data.dropna(subset=wanted).reset_index(drop=True)
+    if data.empty:
+        raise make_error(
+            SurveyError, "keep_complete", f"nobody has all of {wanted}", remedy="Give fewer."
+        )
+    data[names.COUNTRY] = data[names.COUNTRY].cat.remove_unused_categories()
+    kept = {names.COUNTRY: list(data[names.COUNTRY].cat.categories)}
+    return replace(
+        survey,
+        data=data,
+        origin=f"keep_complete(bc.{survey.origin}, {wanted})",
+        command="",
+        truth=None if survey.truth is None else survey.truth.sel(kept),
+    )
 
 
 def _calls(source: object, encoding: str | None) -> tuple[str, str]:

@@ -96,9 +96,19 @@ def binary_fit(random_fit, strict):
 
 def test_a_country_where_nearly_all_take_part_is_named(binary_fit):
     (found,) = check_events(binary_fit(alone=(1, 9)))
-    assert (found.check, found.status, found.value, found.limit) == ("events", "warn", 9, 10)
+    assert (found.check, found.status, found.value) == ("rare outcomes", "warn", 9)
     assert found.where == "alone, Belgium"
-    assert found.remedy
+    assert "who do not take part are 9, in alone, Belgium; it takes 10" in found.message
+
+
+def test_a_country_that_was_not_asked_has_nothing_rare(binary_fit):
+    fit = binary_fit()
+    (before,) = check_events(fit)
+    assert before.status == "pass"
+    own = fit.design["country_index"].values == 1
+    fit.design["y"].loc[{"form": "alone"}][own] = np.nan
+    (found,) = check_events(fit)
+    assert (found.status, found.value) == ("pass", before.value)
 
 
 def test_missing_answers_are_no_events(binary_fit):

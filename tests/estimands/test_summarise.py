@@ -81,6 +81,7 @@ def test_indicators_have_a_probability_and_no_interval(draws):
     table = summarise(draws > 1)
     assert list(table.columns) == ["probability"]
     assert "interval_kind" not in table.attrs
+    assert table.attrs["units"] == "probability"
     np.testing.assert_allclose(
         table.loc[("B", "alone"), "probability"],
         (flat(draws, country="B", form="alone") > 1).mean(),

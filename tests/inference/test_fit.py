@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from bayes_coprod.diagnostics.prior import draw_prior
 from bayes_coprod.errors import CoprodError, FitFileError
 from bayes_coprod.inference.fit import Fit, load_fit, save_fit, thin_fit
 
@@ -29,6 +30,7 @@ def same(one, other):
     assert one.codebook == other.codebook
     xr.testing.assert_identical(one.design, other.design)
     xr.testing.assert_identical(one.tree, other.tree)
+    assert one.digest == other.digest
 
 
 def test_a_fit_comes_back_as_it_was_saved(fit, tmp_path):
@@ -40,6 +42,10 @@ def test_a_loaded_fit_saves_and_loads_again(saved, flat_fit, tmp_path):
     same(load_fit(save_fit(loaded, str(tmp_path / "again.nc"))), flat_fit)
     assert "fit.nc" not in repr(loaded)
     assert repr(loaded) == repr(flat_fit)
+
+
+def test_a_prior_is_no_fit_to_the_same_data(flat_fit, flat_model, flat_survey):
+    assert draw_prior(flat_model, flat_survey, draws=2).digest != flat_fit.digest
 
 
 @pytest.mark.parametrize(

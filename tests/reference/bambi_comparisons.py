@@ -71,7 +71,7 @@ def main() -> None:
         found[name] = {str(country): float(value) for country, value in table.items()}
     draws = tree["posterior"].to_dataset()
     result = {
-        "made_by": "python tests/reference/bambi_comparisons.py",
+        "call_of": "python tests/reference/bambi_comparisons.py",
         "versions": {n: version(n) for n in ("bambi", "pymc", "nutpie", "arviz-stats")},
         "draws": f"4 chains of {DRAWS:,} after {TUNE:,}, target_accept 0.95; "
         f"comparisons of every {THIN}th",

@@ -186,7 +186,7 @@ def main() -> None:
     frozen = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
     for case in cases:
         frozen[case] = fit(case) | {
-            "made_by": f"python tests/reference/bambi_counts.py {case!r}",
+            "call_of": f"python tests/reference/bambi_counts.py {case!r}",
             "versions": {
                 name: version(name) for name in ("bambi", "pymc", "nutpie", "arviz-stats")
             },

@@ -124,7 +124,7 @@ def main() -> None:
             "rhat": float(azs.rhat(values)),
         }
     result = {
-        "made_by": "python tests/reference/bambi_index.py",
+        "call_of": "python tests/reference/bambi_index.py",
         "versions": {name: version(name) for name in ("bambi", "pymc", "nutpie", "arviz-stats")},
         "draws": "4 chains of 20,000 after 2,000, target_accept 0.98",
         "divergences": divergences,

@@ -84,7 +84,7 @@ def main() -> None:
             "rhat": float(azs.rhat(values)),
         }
     result = {
-        "made_by": "python tests/reference/bambi_rasch.py",
+        "call_of": "python tests/reference/bambi_rasch.py",
         "versions": {name: version(name) for name in ("bambi", "pymc", "nutpie", "arviz-stats")},
         "draws": f"4 chains of {DRAWS:,} after {TUNE:,}, target_accept 0.9",
         "divergences": int(tree["sample_stats"]["diverging"].sum()),

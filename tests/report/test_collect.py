@@ -761,7 +761,8 @@ def test_findings_that_are_at_hand_are_those_of_the_report(fit):
         [
             Finding("calibration", "fail", "recycle", 0.1, 0.05, "It does not fit.", "Mend it."),
             Finding("Pareto k", "pass", "", 0.2, 0.7, "No citizen moves the fit."),
-        ]
+        ],
+        of=fit.digest,
     )
     report = collect_report(fit, findings=found)
     (belief,) = (section for section in report.sections if section.heading == BELIEF)

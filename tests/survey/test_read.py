@@ -7,9 +7,11 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+import xarray as xr
 
 from bayes_coprod.errors import CodebookError, SurveyError
-from bayes_coprod.survey.read import Imputed, Survey, read_survey
+from bayes_coprod.survey.read import Imputed, Survey, keep_complete, read_survey
+from bayes_coprod.survey.simulate import true_index
 
 
 def refused(message):
@@ -704,27 +706,48 @@ def test_a_survey_that_was_read_has_no_truth(content, frame):
 # A part of a survey
 
 
-def test_those_who_have_a_driver_are_kept(small):
-    gappy = replace(
-        small, data=small.data.assign(age=small.data["age"].where(lambda age: age > 40))
+@pytest.fixture
+def gappy(small):
+    """Those below 40 have no age, and every seventh citizen no trust."""
+    data = small.data
+    every_seventh = pd.Series(np.arange(len(data)) % 7 == 0, index=data.index)
+    return replace(
+        small,
+        data=data.assign(
+            age=data["age"].where(data["age"] > 40), trust=data["trust"].mask(every_seventh)
+        ),
     )
-    kept = gappy.complete(["age"])
-    assert list(kept.data["citizen"]) == list(small.data["citizen"][small.data["age"] > 40])
-    assert kept.origin == f"{small.origin}.complete(['age'])"
+
+
+def test_those_who_have_the_drivers_are_kept(gappy):
+    has_age, has_trust = (gappy.data[name].notna() for name in ("age", "trust"))
+    kept = keep_complete(gappy, ["age"])
+    assert list(kept.data["citizen"]) == list(gappy.data["citizen"][has_age])
+    assert kept.origin == f"keep_complete(bc.{gappy.origin}, ['age'])"
     assert kept.command == ""
-    assert len(gappy.complete().data) <= len(kept.data)
-    assert len(gappy.complete(["female"]).data) == gappy.data["female"].notna().sum()
+    both = keep_complete(gappy, ["age", "trust"])
+    assert list(both.data["citizen"]) == list(gappy.data["citizen"][has_age & has_trust])
+    drivers = [driver.name for driver in gappy.codebook.drivers]
+    everything = gappy.data[drivers].notna().all(axis=1)
+    assert list(keep_complete(gappy).data["citizen"]) == list(gappy.data["citizen"][everything])
 
 
-def test_a_country_that_loses_everybody_is_gone(small):
-    lost = small.data["country"] == "Cyprus"
-    gappy = replace(small, data=small.data.assign(age=small.data["age"].mask(lost)))
-    assert gappy.complete(["age"]).countries == ("Austria", "Belgium")
+def test_a_country_that_loses_everybody_is_gone(five):
+    lost = five.data["country"] == "Denmark"
+    rest = keep_complete(
+        replace(five, data=five.data.assign(age=five.data["age"].mask(lost))), "age"
+    )
+    assert rest.countries == tuple(name for name in five.countries if name != "Denmark")
+    assert list(rest.truth["country"].values) == list(rest.countries)
+    levels = true_index(rest)
+    xr.testing.assert_allclose(levels, true_index(five).sel(country=levels["country"]))
 
 
 def test_an_unknown_driver_and_an_empty_rest_are_refused(small):
-    with pytest.raises(SurveyError, match="complete: unknown driver 'agee'. Did you mean 'age'"):
-        small.complete(["agee"])
+    with pytest.raises(SurveyError, match="keep_complete: unknown driver 'agee'. Did you mean"):
+        keep_complete(small, ["agee"])
     nobody = replace(small, data=small.data.assign(age=np.nan))
     with pytest.raises(SurveyError, match=r"nobody has all of \['age'\]"):
-        nobody.complete("age")
+        keep_complete(nobody, "age")
+    with pytest.raises(SurveyError, match="takes a survey"):
+        keep_complete(small.data)
