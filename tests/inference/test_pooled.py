@@ -50,6 +50,15 @@ def pooled_items(completed):
     return fit_model(ITEMS, list(completed), **SETTINGS)
 
 
+def assert_the_same(ours, expected, fit):
+    """Draws are those of the parts, and say that they are the pooled fit's."""
+    variables = ours.data_vars.values() if isinstance(ours, xr.Dataset) else [ours]
+    for variable in variables:
+        assert variable.attrs["fit"] == fit.digest
+    xr.testing.assert_equal(ours.drop_vars("imputation"), expected)
+    assert ours.attrs == expected.attrs | {"fit": fit.digest}
+
+
 def of_parts(fit, quantity):
     """A quantity of each part, and the chains of all one after another."""
     return xr.concat([quantity(part) for part in fit.parts], dim="chain", join="exact")
@@ -60,7 +69,7 @@ def assert_pooled(fit, quantity, **given):
     assert list(ours["chain"].values) == [0, 1, 2, 3]
     assert list(ours["imputation"].values) == [1, 1, 2, 2]
     expected = of_parts(fit, lambda part: quantity(part, **given))
-    xr.testing.assert_identical(ours.drop_vars("imputation"), expected)
+    assert_the_same(ours, expected, fit)
 
 
 def test_chains_of_all_data_sets_follow_one_another(pooled):
@@ -156,7 +165,7 @@ def test_groups_are_those_of_its_parts(pooled_items):
     ours = group_levels(pooled_items, "female")
     assert ours["share"].dims == ("country", "group")
     expected = of_parts(pooled_items, lambda part: group_levels(part, "female")["levels"])
-    xr.testing.assert_identical(ours["levels"].drop_vars("imputation"), expected)
+    assert_the_same(ours["levels"], expected, pooled_items)
 
 
 def test_countries_by_themselves_are_fitted_to_each_data_set(completed):
