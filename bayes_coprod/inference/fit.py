@@ -326,18 +326,12 @@ def _prove(fit: Fit, file: Path) -> None:
 def _read_tree(file: Path) -> xr.DataTree:
     if not file.is_file():
         raise make_error(FitFileError, "load_fit", f"there is no file {file}")
-    with file.open("rb") as opened:
-        is_netcdf = opened.read(len(_HDF5)) == _HDF5
-    if not is_netcdf:
-        raise make_error(
-            FitFileError,
-            "load_fit",
-            f"{file.name} is no netCDF file",
-            remedy="Give a file that save_fit wrote; a survey is read by read_survey.",
-        )
     try:
-        with xr.open_datatree(file, engine="h5netcdf") as tree:
-            return tree.load()
+        with file.open("rb") as opened:
+            is_netcdf = opened.read(len(_HDF5)) == _HDF5
+        if is_netcdf:
+            with xr.open_datatree(file, engine="h5netcdf") as tree:
+                return tree.load()
     except (OSError, ValueError, KeyError, RuntimeError) as cause:
         raise make_error(
             FitFileError,
@@ -345,6 +339,12 @@ def _read_tree(file: Path) -> xr.DataTree:
             f"{file.name} cannot be read as netCDF ({cause})",
             remedy="It is truncated or not a fit; save it again.",
         ) from cause
+    raise make_error(
+        FitFileError,
+        "load_fit",
+        f"{file.name} is no netCDF file",
+        remedy="Give a file that save_fit wrote; a survey is read by read_survey.",
+    )
 
 
 def _digest(tree: xr.DataTree) -> str:
