@@ -119,14 +119,15 @@ def collapse_counts(
         One cell for each country and combination of drivers that occurs.
     """
     first, cell_of = distinct_rows(country, x)
-    n_outcomes = answer.shape[1]
-    citizen, outcome = np.nonzero(answer >= 0)
-    at = (cell_of[citizen] * n_outcomes + outcome) * n_categories + answer[citizen, outcome]
-    counts = np.bincount(at, minlength=len(first) * n_outcomes * n_categories)
+    shape = (len(first), 1 + n_categories)  # a column more, of those without an answer
+    counts = [
+        np.bincount(cell_of * shape[1] + 1 + own, minlength=shape[0] * shape[1]).reshape(shape)
+        for own in answer.T
+    ]
     return CountCells(
         ends=np.searchsorted(country[first], np.arange(n_countries + 1)),
         x=x[first],
-        counts=counts.reshape(len(first), n_outcomes, n_categories).astype(float),
+        counts=np.stack(counts, axis=1)[:, :, 1:].astype(float),
     )
 
 
@@ -152,5 +153,8 @@ def distinct_rows(country: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, 
             key = np.unique(key, return_inverse=True)[1]
             size = int(key.max()) + 1
         key, size = key * len(levels) + code, size * len(levels)
-    _, first, kind = np.unique(key, return_index=True, return_inverse=True)
-    return first, kind
+    kind, found = pd.factorize(key)  # in order of appearance: no sorting of citizens
+    first = np.empty(len(found), dtype=np.int64)
+    first[kind[::-1]] = np.arange(len(key))[::-1]
+    order = np.argsort(found)
+    return first[order], np.argsort(order)[kind]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pandas as pd
 
 from bayes_coprod import names
@@ -70,8 +71,13 @@ def check_survey(survey: Survey, drivers: Sequence[str] | None = None) -> Findin
 def answered_share(survey: Survey) -> pd.DataFrame:
     """Share of citizens who answered each item, (country, item), 0 to 1."""
     items = [item.name for item in survey.codebook.items]
-    answered = survey.data[items].notna()
-    return answered.groupby(survey.data[names.COUNTRY], observed=False).mean()
+    country = survey.data[names.COUNTRY].cat.codes.to_numpy()
+    asked = np.bincount(country, minlength=len(survey.countries))
+    answered = {
+        item: np.bincount(country, survey.data[item].notna(), minlength=len(asked)) / asked
+        for item in items
+    }
+    return pd.DataFrame(answered, index=pd.Index(survey.countries, name=names.COUNTRY))
 
 
 def _check_forms(codebook: Codebook) -> Iterator[Finding]:

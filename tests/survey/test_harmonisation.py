@@ -7,7 +7,7 @@ import pytest
 
 from bayes_coprod.survey.entries import Driver, Item
 from bayes_coprod.survey.harmonisation.check import check_harmonisation
-from bayes_coprod.survey.harmonisation.numbers import find_number_sign
+from bayes_coprod.survey.harmonisation.numbers import Numbers, find_number_sign
 from bayes_coprod.survey.harmonisation.rest_correlation import rest_correlations
 from bayes_coprod.survey.harmonisation.shares import (
     Comparison,
@@ -64,6 +64,20 @@ def test_countries_that_differ_as_countries_do_are_left_alone(seed):
     (finding,) = look(survey)
     assert (finding.check, finding.status, finding.where) == ("harmonisation", "pass", "")
     assert 0 < finding.value < finding.limit
+
+
+def test_a_survey_has_as_many_countries_as_it_has(rng):
+    # the codes of sixty countries fit into eight bits, those of their answers do not
+    n = 60 * 40
+    data = {"country": np.repeat([f"land {c}" for c in range(60)], 40)}
+    data |= {name: rng.integers(0, 4, n) for name in ("lock", "watch")}
+    item = {"form": "alone", "categories": [0, 1, 2, 3]}
+    book = {"country": {"column": "country"}, "items": {"lock": item, "watch": item}}
+    survey = read_survey(
+        pd.DataFrame(data), book | {"survey": {"name": "Many", "forms": ["alone"]}}
+    )
+    (finding,) = look(survey)
+    assert finding.status == "pass" and finding.value < finding.limit
 
 
 def test_the_largest_distance_and_its_limit_are_told(five):
@@ -433,6 +447,7 @@ def test_an_item_s_category_may_be_several_times_as_common():
 )
 def test_numbers_on_another_scale(own, status, words):
     age = Driver("age", "age", "Age", "numeric", unit="years")
-    sign = find_number_sign(age, own.astype(float), [np.arange(18.0, 91.0)] * 3, "elsewhere")
+    others = [Numbers.of(np.arange(18.0, 91.0))] * 3
+    sign = find_number_sign(age, Numbers.of(own.astype(float)), others, "elsewhere")
     assert (sign.status if sign else None) == status
     assert status is None or words in sign.seen

@@ -9,7 +9,7 @@ import numpy as np
 from bayes_coprod import names
 from bayes_coprod.finding import Finding
 from bayes_coprod.survey.entries import Driver
-from bayes_coprod.survey.harmonisation.numbers import find_number_sign
+from bayes_coprod.survey.harmonisation.numbers import Numbers, find_number_sign
 from bayes_coprod.survey.harmonisation.rest_correlation import make_reversal, rest_correlations
 from bayes_coprod.survey.harmonisation.shares import (
     Comparison,
@@ -132,11 +132,12 @@ def _signs_in_numbers(survey: Survey, entry: Entry) -> dict[int, Sign]:
     known, countries = np.isfinite(column), survey.countries
     values = [column[known & (country == c)] for c in range(len(countries))]
     enough = [c for c, own in enumerate(values) if len(own) >= FEWEST_ANSWERS]
+    numbers = {c: Numbers.of(values[c]) for c in enough}
 
     def look(c: int, active: Sequence[int]) -> Sign | None:
-        others = [values[d] for d in active if d != c]
+        others = [numbers[d] for d in active if d != c]
         elsewhere = _elsewhere(countries, c, active, enough, "(medians)")
-        return find_number_sign(entry, values[c], others, elsewhere)
+        return find_number_sign(entry, numbers[c], others, elsewhere)
 
     return _set_aside(look, enough)
 
@@ -168,16 +169,14 @@ def _is_numeric(entry: Entry) -> bool:
 def _count(survey: Survey, entry: Entry) -> np.ndarray:
     """Answers in each country, (country, category); no and yes of a binary driver."""
     column = survey.data[entry.name]
-    country = survey.data[names.COUNTRY].cat.codes.to_numpy()
+    country = survey.data[names.COUNTRY].cat.codes.to_numpy().astype(int)
     if isinstance(entry, Driver) and entry.kind == "binary":
         n_levels, codes = 2, column.fillna(-1).to_numpy(dtype=int)
     else:
         n_levels, codes = len(entry.levels), column.cat.codes.to_numpy().astype(int)
-    known = codes >= 0
-    cells = np.bincount(
-        country[known] * n_levels + codes[known], minlength=len(survey.countries) * n_levels
-    )
-    return cells.reshape(-1, n_levels)
+    shape = len(survey.countries), 1 + n_levels  # a column more, of those without an answer
+    cells = np.bincount(country * shape[1] + 1 + codes, minlength=shape[0] * shape[1])
+    return cells.reshape(shape)[:, 1:]
 
 
 def _finding(entry: Entry, country: str, sign: Sign) -> Finding:

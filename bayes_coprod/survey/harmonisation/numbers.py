@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,8 +23,30 @@ MOST_ALIKE, REST_ALIKE = 0.98, 0.10
 second share or more have another."""
 
 
+@dataclass(frozen=True)
+class Numbers:
+    """A country's values of a driver.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        (citizen,), none missing.
+    quantiles : numpy.ndarray
+        1, 5, 50, 95 and 99 per cent of them, each a value that somebody has.
+    """
+
+    values: np.ndarray
+    quantiles: np.ndarray
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> Numbers:
+        """Look at a country's values."""
+        at = (0.01, 0.05, 0.5, 0.95, 0.99)
+        return cls(values, np.quantile(values, at, method="inverted_cdf"))
+
+
 def find_number_sign(
-    driver: Driver, own: np.ndarray, others: Sequence[np.ndarray], elsewhere: str
+    driver: Driver, own: Numbers, others: Sequence[Numbers], elsewhere: str
 ) -> Sign | None:
     """The most telling sign that the values show, if any.
 
@@ -31,10 +54,10 @@ def find_number_sign(
     ----------
     driver : Driver
         A numeric one.
-    own : numpy.ndarray
-        The country's values, none missing.
-    others : sequence of numpy.ndarray
-        Those of each other country, none missing.
+    own : Numbers
+        The country's.
+    others : sequence of Numbers
+        Those of each other country.
     elsewhere : str
         Which countries those are, in words.
     """
@@ -43,17 +66,15 @@ def find_number_sign(
 
 
 class _Values:
-    """Quantiles: 1, 5, 50, 95 and 99 per cent."""
+    """A country beside the others, in numbers and words."""
 
     def __init__(
-        self, driver: Driver, own: np.ndarray, others: Sequence[np.ndarray], elsewhere: str
+        self, driver: Driver, own: Numbers, others: Sequence[Numbers], elsewhere: str
     ) -> None:
-        at = (0.01, 0.05, 0.5, 0.95, 0.99)
-        self.values = own
-        self.other_values = others
-        # values that somebody has
-        self.own, *rest = (np.quantile(v, at, method="inverted_cdf") for v in (own, *others))
-        self.others = np.stack(rest)  # (country, quantile)
+        self.values = own.values
+        self.other_values = [other.values for other in others]
+        self.own = own.quantiles
+        self.others = np.stack([other.quantiles for other in others])  # (country, quantile)
         # of a median over countries one that reads otherwise makes no nonsense
         low, middle, high = np.median(self.others, axis=0)[1:4]
         self.name = f"‘{driver.label}’"
@@ -85,16 +106,18 @@ def _find_apart(at: _Values) -> Sign | None:
 
 
 def _find_constant(at: _Values) -> Sign | None:
-    values, counts = np.unique(at.values, return_counts=True)
-    value, share = values[np.argmax(counts)], counts.max() / len(at.values)
+    value = at.own[2]  # if nearly all have one value, it is the median
+    share = float((at.values == value).mean())
+    if share < MOST_ALIKE:
+        return None
     rest = min(float((other != value).mean()) for other in at.other_values)
-    if share < MOST_ALIKE or rest < REST_ALIKE:
+    if rest < REST_ALIKE:
         return None
     own = f"{at.name} is {value:.6g}{at.unit} for {per_cent(share)} of respondents"
     seen = f"{own} there, and lies {at.spans[1]}."
     remedy = "Check whether it was asked there, and whether a code for no answer was taken for one."
     fact = f"{own}, and lies {at.spans[1]}"
-    return Sign("warn", float(share), MOST_ALIKE, at.distance, seen, remedy, fact)
+    return Sign("warn", share, MOST_ALIKE, at.distance, seen, remedy, fact)
 
 
 def _find_scale(at: _Values) -> Sign | None:

@@ -52,11 +52,12 @@ def rest_correlations(survey: Survey, gain: np.ndarray) -> tuple[np.ndarray, np.
     for form in survey.codebook.forms:
         of_form = [i for i, item in enumerate(items) if item.form == form]
         score = np.stack([_score(survey, items[i]) for i in of_form])  # (item, citizen)
-        cells = [_correlate(score.take(r, axis=1)) for r in rows]
+        of_country = [score.take(r, axis=1) for r in rows]
+        cells = [_correlate(own) for own in of_country]
         correlation[of_form] = np.column_stack([cell[0] for cell in cells])
         pairs[of_form] = np.column_stack([cell[1] for cell in cells])
-        for c, r in enumerate(rows):
-            _turn_round(correlation, pairs, score.take(r, axis=1), of_form, c, gain)
+        for c, own in enumerate(of_country):
+            _turn_round(correlation, pairs, own, of_form, c, gain)
     side = np.where(_surely(correlation, pairs), np.sign(correlation), 0.0)
     for c in range(len(rows)):
         side[(side[:, c] < 0) & ~_runs_against(correlation, pairs, c), c] = 0
@@ -89,8 +90,11 @@ def _turn_round(
     c: int,
     gain: np.ndarray,
 ) -> None:
-    """Keep the correlations of items that run against the rest; turn them, and look again."""
-    score, turned = score.copy(), set[int]()
+    """Keep the correlations of items that run against the rest; turn them, and look again.
+
+    It turns them in `score`, (item, citizen), too.
+    """
+    turned = set[int]()
     while len(turned) < len(of_form) // 2:
         against = _runs_against(correlation, pairs, c)
         candidates = [i for i in of_form if against[i] and i not in turned]
