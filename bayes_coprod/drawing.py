@@ -76,18 +76,21 @@ def titled_figure(
         yield figure
 
 
-def svg_text(figure: Figure, name: str) -> str:
+def svg_text(figure: AnyFigure, name: str) -> str:
     """Write a figure as inline SVG.
 
     Parameters
     ----------
-    figure : matplotlib.figure.Figure
+    figure : matplotlib.figure.Figure or SubFigure
+        Of a part, the whole.
     name : str
         Keeps the ids of several figures in one page apart.
     """
     buffer = io.StringIO()
     with mpl.rc_context({**STYLE, "svg.hashsalt": name}):
-        figure.savefig(buffer, format="svg", metadata=_NO_METADATA, transparent=True)
+        figure.get_figure(root=True).savefig(
+            buffer, format="svg", metadata=_NO_METADATA, transparent=True
+        )
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     # matplotlib names every group alike in every figure; only what is referred to needs its id

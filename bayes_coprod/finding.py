@@ -60,14 +60,19 @@ class Findings(tuple[Finding, ...]):
         In any order.
     of : str, optional
         ``digest`` of the fit that :func:`check_fit` judged by these; some of them are of none.
+    call : str, optional
+        The call that gives these again; empty if none does.
     """
 
     of: str | None
+    call: str
 
-    def __new__(cls, findings: Iterable[Finding] = (), of: str | None = None) -> Findings:
+    def __new__(
+        cls, findings: Iterable[Finding] = (), of: str | None = None, call: str = ""
+    ) -> Findings:
         """Keep the findings in the order given."""
         new = super().__new__(cls, tuple(findings))
-        new.of = of
+        new.of, new.call = of, call
         return new
 
     @property

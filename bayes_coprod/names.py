@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 CHAIN = "chain"
 DRAW = "draw"
 COUNTRY = "country"
@@ -27,6 +29,12 @@ INTERCEPT = "intercept"
 
 RESERVED = (CITIZEN, COUNTRY, WEIGHT, INTERCEPT)
 """Names that no item and no driver may bear: they are columns of every survey."""
+
+
+def quantity_label(name: object, labels: Iterable[object]) -> str:
+    """One number of a quantity, such as tau[individual, age]."""
+    written = ", ".join(map(str, labels))
+    return f"{name}[{written}]" if written else str(name)
 
 
 def contrast_label(driver: str, number: int) -> str:

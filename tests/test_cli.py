@@ -150,7 +150,7 @@ def test_a_codebook_that_is_there_is_kept(folder):
     for there in ("book.toml", "survey.csv"):
         code, _, err = type_in(folder, "codebook", "survey.csv", "--out", there)
         assert code == 2
-        assert f"{there} is there already" in err
+        assert f"{there} exists already and will not be overwritten" in err
     assert (folder / "book.toml").read_text() == before
 
 
@@ -233,7 +233,7 @@ def test_a_draft_of_another_encoding(folder):
         (("survy.csv",), "read_survey: there is no file survy.csv."),
         (("book.toml",), "book.toml has an unknown format '.toml'."),
         (("survey.csv", "-o", "folder"), "output: folder is a folder."),
-        (("survey.csv", "-o", "drafts/draft.toml"), "lies in no folder drafts."),
+        (("survey.csv", "-o", "drafts/draft.toml"), "there is no folder drafts."),
     ],
     ids=["no survey", "no format", "a folder", "no folder"],
 )
@@ -448,6 +448,20 @@ def test_what_is_no_level_of_checks_is_refused(home, ran, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("typed", "other"),
+    [
+        (("survey.csv", "-c", "book.toml", "--level", "full", "--refits"), "--level and --refits"),
+        (("fit.nc", "-c", "book.toml"), "--codebook"),
+        (("fit.nc", "--encoding", "utf-8"), "--encoding"),
+    ],
+)
+def test_options_that_say_nothing_of_what_is_checked_are_refused(home, ran, typed, other):
+    code, out, err = type_in(home, "check", *typed)
+    assert (code, out) == (2, "")
+    assert f"{other} is for checks of a " in err
+
+
 def test_a_quick_check_makes_no_refits(home, ran):
     code, _, err = type_in(home, "check", "fit.nc", "--refits")
     assert code == 2
@@ -472,7 +486,7 @@ def test_what_is_read_is_never_written_over(home, ran):
         before = (home / name).read_bytes()
         code, _, err = type_in(home, *typed)
         assert code == 2
-        assert f"{name} is read, and would be lost" in err
+        assert f"{name} is an input as well and would be overwritten" in err
         assert (home / name).read_bytes() == before
 
 

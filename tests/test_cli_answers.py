@@ -133,7 +133,7 @@ def test_a_scenario_about_everybody_says_so(type_in):
         (["--set", "trust+1", "--scale", "indx"], "'indx'"),
         (["--set", "trust+1", "--prob", "89"], "prob = 89.0 is no probability"),
         (["--set", "trust+1", "--out", "a.xls"], "unknown ending '.xls'"),
-        (["--set", "trust+1", "--out", "no/a.csv"], "no/a.csv lies in no folder"),
+        (["--set", "trust+1", "--out", "no/a.csv"], "no/a.csv cannot be written: there is no"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

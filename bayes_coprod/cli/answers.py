@@ -179,7 +179,7 @@ def _interval(prob: float | None, kind: str | None) -> dict[str, Any]:
 
 
 def _said_of_levels(quantity: xr.DataArray) -> None:
-    """Print who is averaged over, and that associations are none."""
+    """Print who is averaged over, and that associations are not effects."""
     said = [quantity.attrs[key] for key in ("population", "uncertainty") if key in quantity.attrs]
     typer.echo(f"\n{capital('; '.join(said))}.")
     if "interpretation" in quantity.attrs:

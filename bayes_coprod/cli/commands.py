@@ -10,6 +10,7 @@ import typer
 
 from bayes_coprod.cli.printing import print_table
 from bayes_coprod.errors import CoprodError, make_error
+from bayes_coprod.wording import listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,7 +99,7 @@ def codebook(
         raise make_error(
             CoprodError,
             "output",
-            f"{out} is there already, and a codebook is work",
+            f"{out} exists already and will not be overwritten",
             remedy="Give another name, or delete it first.",
         )
     draft = draft_codebook(survey, encoding=encoding).encode("utf-8")
@@ -144,17 +145,22 @@ def check(
     ] = None,
     strict: StrictOption = False,
     encoding: EncodingOption = None,
-    level: LevelOption = "quick",
+    level: Annotated[
+        str | None,
+        typer.Option("--level", help="Of the checks of a fit: quick (default), or full."),
+    ] = None,
     refits: Annotated[
         bool, typer.Option("--refits", help="Of a full check: leave out countries one by one.")
     ] = False,
 ) -> None:
     """Check a survey's coverage, or whether a fit may be believed."""
-    if path.suffix == ".nc":
+    is_fit = path.suffix == ".nc"
+    _refuse_of_the_other(path, is_fit, codebook, encoding, level, refits)
+    if is_fit:
         from bayes_coprod.diagnostics.fit import check_fit
         from bayes_coprod.inference.fit import load_fit
 
-        findings = check_fit(load_fit(path), level, refits=refits)  # type: ignore[arg-type]
+        findings = check_fit(load_fit(path), level or "quick", refits=refits)  # type: ignore[arg-type]
     else:
         from bayes_coprod.survey.coverage import check_survey
         from bayes_coprod.survey.read import read_survey
@@ -171,6 +177,28 @@ def check(
         findings = check_survey(survey)
     typer.echo(repr(findings))
     _exit_if_failed(findings, strict)
+
+
+def _refuse_of_the_other(
+    path: Path,
+    is_fit: bool,
+    codebook: str | None,
+    encoding: str | None,
+    level: str | None,
+    refits: bool,
+) -> None:
+    """Refuse options that say nothing of what is checked."""
+    of_survey = {"--codebook": codebook, "--encoding": encoding}
+    of_fit = {"--level": level, "--refits": refits}
+    other = [name for name, value in (of_survey if is_fit else of_fit).items() if value]
+    if other:
+        what, belongs = ("fit", "survey") if is_fit else ("survey", "fit")
+        raise make_error(
+            CoprodError,
+            "check",
+            f"{path.name} is taken for a {what}; {listed(other)} is for checks of a {belongs}",
+            remedy=f"Leave out {listed(other)}; a fit's name ends with .nc.",
+        )
 
 
 @app.command()
@@ -304,11 +332,18 @@ def check_targets(*paths: Path | None, inputs: Sequence[str | Path] = ()) -> Non
     for path in targets:
         if path.resolve() in read:
             raise make_error(
-                CoprodError, "output", f"{path} is read, and would be lost", remedy="Give another."
+                CoprodError,
+                "output",
+                f"{path} is an input as well and would be overwritten",
+                remedy="Give another file name.",
             )
     for path in targets:
         if path.is_dir() or not path.parent.is_dir():
-            problem = "is a folder" if path.is_dir() else f"lies in no folder {path.parent}"
+            problem = (
+                "is a folder"
+                if path.is_dir()
+                else f"cannot be written: there is no folder {path.parent}"
+            )
             raise make_error(
                 CoprodError, "output", f"{path} {problem}", remedy="Give the path of a file."
             )
@@ -316,7 +351,7 @@ def check_targets(*paths: Path | None, inputs: Sequence[str | Path] = ()) -> Non
         raise make_error(
             CoprodError,
             "output",
-            f"{targets[0]} is to hold both the report and the fit",
+            f"{targets[0]} is given for both the report and the fit",
             remedy="Give two files.",
         )
 

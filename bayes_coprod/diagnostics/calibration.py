@@ -169,11 +169,8 @@ def _places(draws: xr.Dataset) -> dict[Place, str]:
         varying = np.flatnonzero(np.ptp(flat, axis=0) > _ROUNDING)
         for position in varying[[0, -1]] if len(varying) else []:
             at = np.unravel_index(position, values.shape[2:])
-            labels = [
-                str(values[dim].values[i]) for dim, i in zip(values.dims[2:], at, strict=True)
-            ]
-            label = f"{name}[{', '.join(labels)}]" if labels else str(name)
-            places[str(name), int(position)] = label
+            labels = (values[dim].values[i] for dim, i in zip(values.dims[2:], at, strict=True))
+            places[str(name), int(position)] = names.quantity_label(name, labels)
     return places
 
 

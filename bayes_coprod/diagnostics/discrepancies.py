@@ -19,6 +19,7 @@ from bayes_coprod.model.design import country_ends
 from bayes_coprod.model.item_layout import response_layout
 from bayes_coprod.model.outcomes import outcome_dim
 
+CALIBRATION = "calibration"
 FEWEST = 30
 """Citizens behind a statistic: the SD of fewer is known to no better than an eighth."""
 
@@ -98,7 +99,7 @@ def category_shares(fit: Fit) -> Discrepancy:
         return (np.stack(counts, axis=1) / of).ravel()
 
     cells = tuple(f"{label}, {name}" for name in fit.countries for label in labels)
-    return Discrepancy("calibration", cells, measure, 1 / of.ravel())
+    return Discrepancy(CALIBRATION, cells, measure, 1 / of.ravel())
 
 
 def group_means(fit: Fit, like: Fit) -> Discrepancy:

@@ -29,6 +29,8 @@ from bayes_coprod.model.subset import what_is_missing, without_country
 _ENOUGH = 1000
 """Draws that are weighed: for citizens whom nobody fits without, and for the priors."""
 
+QUICK_CALL = "check_fit(fit)"
+
 type Level = Literal["quick", "full"]
 
 
@@ -90,12 +92,14 @@ def check_fit(
         )
     quick = _quick(fit)
     if level == "quick":
-        return Findings(quick, fit.digest)
+        return Findings(quick, fit.digest, QUICK_CALL)
     predictive = check_predictive(fit)
     influence = _influence(fit, refits, executor, progressbar)
     sensitivity = _sensitivity(_enough(fit))
     countries = _countries(fit, executor, progressbar) if refits else Findings()
-    return Findings([*quick, *predictive, *influence, *sensitivity, *countries], fit.digest)
+    call = f'check_fit(fit, "full"{", refits=True" if refits else ""})'
+    found = [*quick, *predictive, *influence, *sensitivity, *countries]
+    return Findings(found, fit.digest, call)
 
 
 def _quick(fit: Fit) -> list[Finding]:

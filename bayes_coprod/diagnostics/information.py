@@ -87,10 +87,8 @@ def _overlaps(fit: Fit) -> Iterator[tuple[float, str]]:
         probability = cumulative(fit.spec.priors[name], values.values)
         for at in np.ndindex(*values.shape[2:]):
             own = probability[(..., *at)].ravel()
-            labels = [
-                str(values[dim].values[i]) for dim, i in zip(values.dims[2:], at, strict=True)
-            ]
-            yield overlap(own), f"{name}[{', '.join(labels)}]" if labels else name
+            labels = (values[dim].values[i] for dim, i in zip(values.dims[2:], at, strict=True))
+            yield overlap(own), names.quantity_label(name, labels)
 
 
 def overlap(probability: np.ndarray) -> float:
@@ -142,8 +140,8 @@ def check_events(fit: Fit) -> list[Finding]:
             value,
             FEWEST_EVENTS,
             f"{message}; it takes {FEWEST_EVENTS} of either in each country.",
-            "What goes with taking part there is said by the other countries and the prior: fit "
-            "'items', which reads every answer, or change takes_part_from in the codebook.",
+            "There, associations rest on the other countries and the prior. Fit 'items', which "
+            "reads every answer, or change takes_part_from in the codebook.",
         )
     ]
 

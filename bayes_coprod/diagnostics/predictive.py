@@ -6,6 +6,7 @@ import numpy as np
 
 from bayes_coprod.diagnostics.compare import FEWEST_DRAWS, Comparison, check_draws, compare, judge
 from bayes_coprod.diagnostics.discrepancies import (
+    CALIBRATION,
     FEWEST,
     Discrepancy,
     category_shares,
@@ -23,7 +24,7 @@ LEVEL = 0.01
 """Rate at which each check accuses a model with known parameters that is right."""
 _NAMED = 5
 _MEASURED = {
-    "calibration": "shares",
+    CALIBRATION: "shares",
     "calibration by driver": "mean scores",
     "scores": "spreads, ends and shapes of scores",
     "correlation of scores": "correlations",
@@ -153,7 +154,7 @@ def _judged(fit: Fit, comparison: Comparison) -> Finding:
 def _remedy(fit: Fit, check: str) -> str:
     """What to do about a misfit."""
     spec = fit.spec
-    if check == "calibration":
+    if check == CALIBRATION:
         if spec.likelihood in ("items", "ordinal") and not spec.thresholds_vary:
             return "Fit with thresholds_vary = true; check wording and coding there."
         return "Check wording and coding there; report shares there as observed."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from textwrap import wrap
 
 import numpy as np
@@ -61,28 +63,81 @@ def plot_calibration(
     check_is_fit(fit, "plot_calibration")
     table = calibration_table(fit, prob=prob, kind=kind) if of is None else of
     _check_table(fit, table)
+    data = read_panels(fit, table)
+    return draw_calibration(data, data.title, figure)
+
+
+@dataclass(frozen=True)
+class CalibrationPanels:
+    """Observed less expected shares of answers, in percentage points.
+
+    Parameters
+    ----------
+    items : tuple of str
+        What was asked, or who takes part in what.
+    n_answers : tuple of int
+        Rows of each.
+    countries : tuple of str
+    observed, lower, upper : numpy.ndarray
+        (country, answer), the observed share and the ends of the interval of replicated ones, all
+        less the expected share; NaN where too few answered.
+    title : str
+    """
+
+    items: tuple[str, ...]
+    n_answers: tuple[int, ...]
+    countries: tuple[str, ...]
+    observed: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    title: str
+
+    @property
+    def strays(self) -> np.ndarray:
+        """Whether an observed share lies outside its interval, (country, answer)."""
+        return (self.observed < self.lower) | (self.observed > self.upper)
+
+
+def read_panels(fit: Fit, table: xr.Dataset) -> CalibrationPanels:
+    """Prepare what :func:`calibration_table` returned for its figure."""
     mass = 100 * table.attrs["interval_prob"]
     shares = (
         "share of each answer, from the lowest on top to the highest"
         if names.ITEM in table.coords
         else "share of those who take part"
     )
-    title = (
-        f"Observed less expected {shares}. Good: dots lie on the bars, which hold {mass:.4g} % of "
-        f"what the model would have given; about {100 - mass:.4g} in 100 may stray, none far."
+    items, n_answers = _items(fit, table)
+    ordered = table.transpose(names.COUNTRY, ...)
+    away = {name: 100 * (ordered[name] - ordered["predicted"]).values for name in ordered}
+    return CalibrationPanels(
+        items=tuple(items),
+        n_answers=tuple(n_answers),
+        countries=tuple(fit.countries),
+        observed=away["observed"],
+        lower=away["lower"],
+        upper=away["upper"],
+        title=f"Observed less expected {shares}. Good: dots lie on the bars, which hold "
+        f"{mass:.4g} % of what the model would have given; about {100 - mass:.4g} in 100 may "
+        "stray, none far.",
     )
-    labels, answers = _items(fit, table)
-    places, ends = _places(labels, answers)
-    columns = min(_ACROSS, len(fit.countries))
-    bands = -(-len(fit.countries) // columns)
-    limit = _reach(table)
+
+
+def draw_calibration(
+    data: CalibrationPanels, title: str = "", figure: AnyFigure | None = None
+) -> AnyFigure:
+    """Draw the calibration figure."""
+    labels = ["\n".join(wrap(label, LABEL_CHARACTERS)) for label in data.items]
+    places, ends = _places(labels, data.n_answers)
+    columns = min(_ACROSS, len(data.countries))
+    bands = -(-len(data.countries) // columns)
+    reach = [abs(values) for values in (data.observed, data.lower, data.upper)]
+    limit = 1.1 * float(np.nanmax(reach, initial=0.01))
     with titled_figure(
         figure, title, _LABELS + _COUNTRY * columns, bands * (ends[-1] + 0.6) + 0.2
     ) as drawn:
-        for c, axes in enumerate(panels(drawn, len(fit.countries), columns)):
-            own = {name: 100 * values[c] for name, values in _by_country(table).items()}
-            _draw_country(axes, own, places, ends)
-            name_panel(axes, fit.countries[c], _COUNTRY)
+        for c, axes in enumerate(panels(drawn, len(data.countries), columns)):
+            _draw_country(axes, data, c, places, ends)
+            name_panel(axes, data.countries[c], _COUNTRY)
             axes.set_xlim(-limit, limit)
             axes.set_yticks((ends[:-1] + ends[1:]) / 2, labels if c % columns == 0 else [])
         drawn.supxlabel("Observed less expected share, percentage points", fontsize=9)
@@ -107,26 +162,19 @@ def _check_table(fit: Fit, table: xr.Dataset) -> None:
         )
 
 
-def _by_country(table: xr.Dataset) -> dict[str, np.ndarray]:
-    """A table's values, (country, answer) each."""
-    ordered = table.transpose(names.COUNTRY, ...)
-    return {name: ordered[name].values for name in ("observed", "predicted", "lower", "upper")}
-
-
 def _items(fit: Fit, table: xr.Dataset) -> tuple[list[str], list[int]]:
     """Labels of what was asked, and how many answers a table has of each."""
     if names.ITEM not in table.coords:
         (dim,) = set(table["observed"].dims) - {names.COUNTRY}
         labels = [str(name) for name in table[dim].values]
-        return ["\n".join(wrap(label, LABEL_CHARACTERS)) for label in labels], [1] * len(labels)
+        return labels, [1] * len(labels)
     found, counts = np.unique_counts(table[names.ITEM].values)
     count_of = dict(zip(map(str, found), map(int, counts), strict=True))
     items = list(dict.fromkeys(map(str, table[names.ITEM].values)))
-    labels = ["\n".join(wrap(fit.codebook.item(name).label, LABEL_CHARACTERS)) for name in items]
-    return labels, [count_of[name] for name in items]
+    return [fit.codebook.item(name).label for name in items], [count_of[name] for name in items]
 
 
-def _places(labels: list[str], answers: list[int]) -> tuple[np.ndarray, np.ndarray]:
+def _places(labels: Sequence[str], answers: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Where each answer lies, (answer,), and each item begins and ends, (item + 1,), in inches."""
     heights = [
         max(_ANSWER * n, _LINE * (label.count("\n") + 1)) + _LINE / 2
@@ -142,31 +190,20 @@ def _places(labels: list[str], answers: list[int]) -> tuple[np.ndarray, np.ndarr
     return np.array(places), ends
 
 
-def _reach(table: xr.Dataset) -> float:
-    """How far any difference or bar reaches, in percentage points."""
-    values = _by_country(table)
-    away = [values[name] - values["predicted"] for name in ("observed", "lower", "upper")]
-    return 110 * float(np.nanmax(np.abs(away), initial=0.01))
-
-
 def _draw_country(
-    axes: Axes, own: dict[str, np.ndarray], places: np.ndarray, ends: np.ndarray
+    axes: Axes, data: CalibrationPanels, c: int, places: np.ndarray, ends: np.ndarray
 ) -> None:
-    """Draw one country's dots and bars, in per cent; those outside are diamonds."""
-    predicted = own["predicted"]
+    """Draw one country's dots and bars; those outside are diamonds."""
     axes.axvline(0, color=FAINT, lw=0.8, zorder=0)
     for end in ends[1:-1]:
         axes.axhline(end, color="#e4e4e4", lw=0.6, zorder=0)
-    axes.hlines(
-        places, own["lower"] - predicted, own["upper"] - predicted, color="#bbbbbb", lw=4, zorder=1
-    )
-    outside = (own["observed"] < own["lower"]) | (own["observed"] > own["upper"])
+    axes.hlines(places, data.lower[c], data.upper[c], color="#bbbbbb", lw=4, zorder=1)
     for which, marker, colour, size in (
-        (~outside, "o", COLOURS[0], 2.5),
-        (outside, "D", COLOURS[1], 3.5),
+        (~data.strays[c], "o", COLOURS[0], 2.5),
+        (data.strays[c], "D", COLOURS[1], 3.5),
     ):
         axes.plot(
-            (own["observed"] - predicted)[which], places[which], linestyle="none", marker=marker,
+            data.observed[c][which], places[which], linestyle="none", marker=marker,
             color=colour, markersize=size, zorder=2,
         )  # fmt: skip
     axes.set_ylim(ends[-1], 0)

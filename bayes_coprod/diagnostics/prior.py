@@ -14,7 +14,7 @@ import xarray as xr
 from bayes_coprod import names
 from bayes_coprod.diagnostics.conclusions import CONCLUSION, conclusions
 from bayes_coprod.diagnostics.simulated import truth_as_fit
-from bayes_coprod.errors import SpecError, SurveyError, make_error
+from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.estimands.countries import country_levels, gap, has_gap
 from bayes_coprod.estimands.drivers import driver_effects
 from bayes_coprod.finding import Finding, Findings
@@ -25,7 +25,7 @@ from bayes_coprod.model.log_prior import BLOCKS, log_priors
 from bayes_coprod.model.prior_draws import draw_priors
 from bayes_coprod.model.spec import ModelSpec, choose_item, load_model
 from bayes_coprod.streams import random_stream
-from bayes_coprod.survey.read import Survey
+from bayes_coprod.survey.read import Survey, check_is_survey
 
 SENSITIVITY_LIMIT = 0.05
 LIKELIHOOD = "likelihood"
@@ -74,13 +74,7 @@ def draw_prior(
     CoprodError
         What :func:`fit_model` refuses before it samples; or `draws` is not positive.
     """
-    if not isinstance(survey, Survey):
-        raise make_error(
-            SurveyError,
-            "draw_prior",
-            f"takes a survey, and this is a {type(survey).__name__}",
-            remedy="Give what read_survey returned.",
-        )
+    check_is_survey(survey, "draw_prior")
     if draws < 1:
         raise make_error(SpecError, "draw_prior", f"draws is {draws}", remedy="Give 1 or more.")
     spec = choose_item(load_model(model), item)
@@ -328,6 +322,19 @@ def _block(block: str) -> str:
     return "the data" if block == LIKELIHOOD else f"the prior of {_SAID[block]}"
 
 
+def check_is_sensitivity(table: object, place: str) -> None:
+    """Refuse what is no table of sensitivities where a function begins with one."""
+    columns = {"quantity", "block", "sensitivity"}
+    if isinstance(table, pd.DataFrame) and columns <= set(table) and "limit" in table.attrs:
+        return
+    raise make_error(
+        SpecError,
+        place,
+        f"takes what prior_sensitivity returned, and this is a {type(table).__name__}",
+        remedy=f"{place}(prior_sensitivity(fit)).",
+    )
+
+
 def check_sensitivity(sensitivity: pd.DataFrame) -> Findings:
     """Check whether what is quoted is the data's answer or the priors'.
 
@@ -341,7 +348,13 @@ def check_sensitivity(sensitivity: pd.DataFrame) -> Findings:
     Findings
         One for each block of priors, with the quantity that depends on it most, and one for
         quantities that the data hardly move.
+
+    Raises
+    ------
+    SpecError
+        If `sensitivity` is anything else.
     """
+    check_is_sensitivity(sensitivity, "check_sensitivity")
     found = []
     for block, own in sensitivity.groupby("block", sort=False):
         of_data = block == LIKELIHOOD

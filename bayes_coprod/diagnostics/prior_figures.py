@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 
 from bayes_coprod import names
 from bayes_coprod.diagnostics.panels import LINE_STYLES, OKABE_ITO, LineStyle
-from bayes_coprod.diagnostics.prior import LIKELIHOOD
+from bayes_coprod.diagnostics.prior import LIKELIHOOD, check_is_sensitivity
 from bayes_coprod.diagnostics.simulated import truth_as_fit
 from bayes_coprod.drawing import (
     COLOURS,
@@ -43,7 +43,6 @@ _FLOOR = 0.001
 """Sensitivities below it are drawn there."""
 _APART = 0.03  # inches
 _MARKERS = "oDsv^P"
-_COLUMNS = ("quantity", "block", "sensitivity")
 
 
 @dataclass(frozen=True)
@@ -248,7 +247,7 @@ def plot_sensitivity(table: pd.DataFrame, *, figure: AnyFigure | None = None) ->
     SpecError
         If it is given anything else.
     """
-    _check_table(table)
+    check_is_sensitivity(table, "plot_sensitivity")
     limit = float(table.attrs["limit"])
     title = (
         "How much each quantity moves if a prior, or the likelihood, says a little more or less. "
@@ -310,14 +309,3 @@ def _draw_block(
             label=label,
             zorder=2 + (face != "white"),
         )
-
-
-def _check_table(table: object) -> None:
-    if isinstance(table, pd.DataFrame) and set(_COLUMNS) <= set(table) and "limit" in table.attrs:
-        return
-    raise make_error(
-        SpecError,
-        "plot_sensitivity",
-        f"takes what prior_sensitivity returned, and this is a {type(table).__name__}",
-        remedy="plot_sensitivity(prior_sensitivity(fit)).",
-    )

@@ -150,8 +150,8 @@ def _clusters(parts: Sequence[Fit], diverging: Sequence[np.ndarray]) -> list[str
         z = away * np.sqrt(rows.sum())
         for i in np.flatnonzero(np.isfinite(z) & (abs(z) > CLUSTERED) & (abs(away) > 1)):
             at = np.unravel_index(i, values.shape[2:])
-            labels = [str(values[d].values[j]) for d, j in zip(values.dims[2:], at, strict=True)]
-            label = f"{name}[{', '.join(labels)}]" if labels else str(name)
+            labels = (values[d].values[j] for d, j in zip(values.dims[2:], at, strict=True))
+            label = names.quantity_label(name, labels)
             found.append((abs(away[i]), f"{'large' if away[i] > 0 else 'small'} {label}"))
     return [label for _, label in sorted(found, reverse=True)[:_NAMED]]
 

@@ -105,9 +105,7 @@ def plot_chains(
             _draw_chains(kind, data, collection, axes, prob)
             name_panel(axes, f"{one.label}\n{one.words}", _PANEL[0])
             axes.tick_params(labelsize=8)
-            axes.set_xlabel(
-                "Rank, as a share of all draws" if kind == "rank" else "Draw", fontsize=8
-            )
+            axes.set_xlabel(_ALONG[kind], fontsize=8)
         _name_chains(drawn, worst[0].draws, styles)
     return drawn
 
@@ -210,9 +208,9 @@ def _parameters(part: Fit, prefix: str) -> Iterator[Parameter]:
             size = float(bulk[name].isel(which))
             if size == np.inf:  # constant, because the model says so
                 continue
-            labels = ", ".join(str(own[dim].item()) for dim in dims)
+            label = names.quantity_label(name, (own[dim].item() for dim in dims))
             yield Parameter(
-                f"{prefix}{name}[{labels}]" if labels else f"{prefix}{name}",
+                f"{prefix}{label}",
                 own.drop_vars([coord for coord in own.coords if coord not in own.dims]),
                 float(r_hat[name].isel(which)),
                 size,

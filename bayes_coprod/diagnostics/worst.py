@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
+from bayes_coprod import names
 from bayes_coprod.finding import Finding, Findings
 from bayes_coprod.inference.fit import Fit
 
@@ -25,8 +26,8 @@ def extreme(statistic: xr.Dataset, *, largest: bool) -> tuple[float, str]:
         beats = value > worst if largest else value < worst
         if np.isnan(value) or beats:
             at = np.unravel_index(position, values.shape)
-            labels = [str(values[dim].values[i]) for dim, i in zip(values.dims, at, strict=True)]
-            worst, where = value, f"{name}[{', '.join(labels)}]" if labels else str(name)
+            labels = (values[dim].values[i] for dim, i in zip(values.dims, at, strict=True))
+            worst, where = value, names.quantity_label(name, labels)
         if np.isnan(value):
             break
     return worst, where

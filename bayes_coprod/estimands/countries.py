@@ -237,7 +237,13 @@ def country_mean(of: xr.DataArray) -> xr.DataArray:
     -------
     xarray.DataArray
         The same without the dim country.
+
+    Raises
+    ------
+    SpecError
+        If `of` is no quantity that each country has.
     """
+    _check_has_countries(of, "country_mean", "country_mean(gap(fit))")
     return of.mean(names.COUNTRY, keep_attrs=True)
 
 
@@ -245,15 +251,19 @@ def _by_country(fit: Fit, of: Quantity, place: str) -> xr.DataArray:
     """Draws of a quantity that each country has."""
     check_is_fit(fit, place)
     values = of(fit) if callable(of) else of
+    _check_has_countries(values, place, f"{place}(fit, of=gap)")
+    check_is_of(fit, values.attrs.get("fit"), place, _GIVEN)
+    return values
+
+
+def _check_has_countries(values: object, place: str, example: str) -> None:
     if not isinstance(values, xr.DataArray) or names.COUNTRY not in values.dims:
         raise make_error(
             SpecError,
             place,
             "of is no quantity that each country has",
-            remedy=f"Give an estimand such as gap, or what one returned: {place}(fit, of=gap).",
+            remedy=f"Give an estimand such as gap, or what one returned: {example}.",
         )
-    check_is_of(fit, values.attrs.get("fit"), place, _GIVEN)
-    return values
 
 
 def _levels_of(fit: Fit, of: object) -> xr.DataArray:

@@ -42,6 +42,13 @@ from bayes_coprod.survey.entries import Driver
 
 AS_THEY_ARE = "Citizens of each group as they are: groups may differ in other drivers too."
 _PLACE = "group_levels"
+_OWN_NAMES = frozenset(
+    {
+        *(names.CHAIN, names.DRAW, names.COUNTRY, names.FORM, names.SECTOR, names.OUTCOME),
+        *(names.ITEM, names.CATEGORY, names.GROUP, "levels", "pooled_levels", "share"),
+    }
+)
+"""What no driver's coord may take the place of."""
 
 
 def group_levels(
@@ -58,8 +65,9 @@ def group_levels(
     .. math:: L_{cgf} = \sum_{i \in c, g} w_i \, E(y_{if} \mid x_i, b_c)
         \Big/ \sum_{i \in c, g} w_i, \qquad \sum_g s_{cg} L_{cgf} = L_{cf}
 
-    with :math:`s_{cg}` the group's share of the country. Groups may differ in all other drivers;
-    what a driver goes with while others are held is :func:`driver_effects`.
+    with :math:`s_{cg}` the group's share of the country: so with ``uncertainty = "fixed"``, since
+    the bootstrap draws shares anew, and ``share`` holds them as they are. Groups may differ in
+    all other drivers; what a driver goes with while others are held is :func:`driver_effects`.
 
     Parameters
     ----------
@@ -76,7 +84,8 @@ def group_levels(
         ``levels`` (chain, draw, country, form, group), in the scale's units, NaN where a
         country has nobody in a group; ``pooled_levels`` (chain, draw, form, group), the mean over
         the countries that have somebody; ``share`` (country, group), of the country's citizens,
-        weights held. Each driver is a coord of its levels along group.
+        weights held. Each driver is a coord of its levels along group, unless its name is one of
+        the result's own, such as ``form``.
 
     Raises
     ------
@@ -151,6 +160,7 @@ def _group_coords(drivers: Sequence[Driver], present: np.ndarray) -> dict[str, o
     beside = {
         driver.name: (names.GROUP, [levels[k] for levels in chosen])
         for k, driver in enumerate(drivers)
+        if driver.name not in _OWN_NAMES
     }
     return {names.GROUP: [", ".join(levels) for levels in chosen], **beside}
 

@@ -76,6 +76,7 @@ def make_design(survey: Survey, spec: ModelSpec) -> xr.Dataset:
     mean = x.mean(axis=0)
     x -= mean
     sd = np.where(per_sd, np.sqrt(np.square(x).mean(axis=0)), 1.0)
+    _check_scale(drivers, sd)
     x /= sd
 
     def count(rows: np.ndarray) -> np.ndarray:
@@ -318,6 +319,18 @@ def _check_variation(
                     f"has {value}",
                     remedy=f"Leave the {kind} out of the {home}, or check how it is read.",
                 )
+
+
+def _check_scale(drivers: Sequence[Driver], sd: np.ndarray) -> None:
+    """Refuse drivers whose numbers are too large, or too small, to be squared."""
+    for driver, own in zip(driver_of_columns(drivers), sd, strict=True):
+        if not 0 < own < np.inf:
+            raise make_error(
+                SurveyError,
+                f"survey, column {driver.column!r}",
+                f"numbers of the driver {driver.name!r} are too large or too small to compute with",
+                remedy="Give it in another unit.",
+            )
 
 
 def _digest(design: xr.Dataset) -> str:

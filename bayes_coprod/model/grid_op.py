@@ -43,8 +43,8 @@ class GridIntegral:
         (citizen, coefficient), coded drivers.
     answer : numpy.ndarray
         (citizen, item), position of the category; -1: none.
-    country : numpy.ndarray
-        (citizen,), position of the country, sorted.
+    ends : numpy.ndarray
+        (country + 1,), where each country's citizens begin, and the end; some may have none.
     n_categories, item_form : numpy.ndarray
         (item,).
     """
@@ -54,13 +54,14 @@ class GridIntegral:
         nodes: Nodes,
         x: np.ndarray,
         answer: np.ndarray,
-        country: np.ndarray,
+        ends: np.ndarray,
         n_categories: np.ndarray,
         item_form: np.ndarray,
     ) -> None:
         self.nodes = nodes
         self.x = np.column_stack([np.ones(len(x)), x])
-        self.ends = np.searchsorted(country, np.arange(country.max() + 2))
+        self.ends = ends
+        country = np.repeat(np.arange(len(ends) - 1), np.diff(ends))
         self.n_forms = len(nodes.n_nodes)
         self.n_answers = np.array(
             [(answer[:, item_form == f] >= 0).sum(axis=1).max() for f in range(self.n_forms)]

@@ -217,7 +217,7 @@ def make_integral(design: xr.Dataset, nodes: Nodes) -> GridIntegral:
         nodes,
         design["x"].values,
         design["answer"].values,
-        design["country_index"].values,
+        country_ends(design),
         layout.n_categories,
         layout.form,
     )

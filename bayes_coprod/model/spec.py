@@ -54,7 +54,7 @@ class Sampler:
     gradient : {"auto", "jax", "numba"}
         How the density is computed. ``"auto"``: by kernels where the model has them, else compiled
         from its graph to JAX. ``"numba"`` compiles the graph for longer, most the first time that
-        a machine meets a model of the kind, and its gradients of ``items`` are faster.
+        a machine meets a model of the kind, and its gradients of ``items`` are faster than JAX's.
     quadrature : {"auto", "grid", "dense"}
         How ``items`` integrates over citizens: on one grid for all, fast; or on nodes of each
         citizen's own, slow and for every case; ``"auto"`` takes the grid where it can.
@@ -166,7 +166,7 @@ def load_model(source: str | os.PathLike[str] | Mapping[str, Any] | ModelSpec) -
         raise make_error(
             SpecError,
             "load_model",
-            f"{source!r} is of no use",
+            f"{source!r} cannot be read as a model",
             remedy="Give a name, a path, a mapping or a ModelSpec.",
         )
     text = os.fspath(source)
@@ -276,7 +276,7 @@ def _parse(table: StrictTable, question: str) -> ModelSpec:
             raise make_error(
                 SpecError,
                 table.place,
-                f"{key} is of no use to likelihood = {likelihood!r}",
+                f"{key} does not apply to likelihood = {likelihood!r}",
                 remedy=f"Leave it out; it belongs to {', '.join(likelihoods)}.",
             )
     outcomes = table.texts("outcomes", ("form",))
@@ -310,7 +310,7 @@ def _parse(table: StrictTable, question: str) -> ModelSpec:
         raise make_error(
             SpecError,
             table.place,
-            f"quadrature is of no use to likelihood = {likelihood!r}",
+            f"quadrature does not apply to likelihood = {likelihood!r}",
             remedy="Leave it out; it belongs to items.",
         )
     return spec

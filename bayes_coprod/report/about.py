@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Mapping
 from importlib.metadata import version
 
@@ -11,12 +12,13 @@ import tomlkit
 import xarray as xr
 
 from bayes_coprod import names
+from bayes_coprod.diagnostics.fit import QUICK_CALL
 from bayes_coprod.inference.fit import Fit
 from bayes_coprod.model.completed import read_imputed
 from bayes_coprod.model.spec import spec_content
 from bayes_coprod.report import words
 from bayes_coprod.report.data import Block, Code, Paragraph, Section, Table
-from bayes_coprod.report.intervals import IntervalChoice
+from bayes_coprod.report.intervals import IntervalChoice, choose_interval
 from bayes_coprod.survey.codebook import codebook_content
 from bayes_coprod.survey.coverage import FEW_CITIZENS
 from bayes_coprod.wording import capital, listed
@@ -194,9 +196,9 @@ def _shape_limit(fit: Fit) -> str:
 
 
 def reproduce_section(
-    fit: Fit, choice: IntervalChoice, scenarios: Mapping[str, xr.Dataset]
+    fit: Fit, choice: IntervalChoice, scenarios: Mapping[str, xr.Dataset], check: str
 ) -> Section:
-    """Give what it takes to make the report again."""
+    """Give what it takes to make the report again; `check` is the call that gave the findings."""
     attrs = fit.tree["posterior"].attrs
     versions = ", ".join(
         [
@@ -209,8 +211,12 @@ def reproduce_section(
             f"pandas {version('pandas')}",
         ]
     )
-    # the command knows no scenarios
-    command = "" if scenarios else str(fit.design.attrs["command"])
+    # the command knows no scenarios, no other checks, no other intervals and one seed for all
+    as_usual = not scenarios and check == QUICK_CALL and choice == choose_interval(None, None)
+    command = str(fit.design.attrs["command"]) if as_usual else ""
+    seed = re.search(r"--seed (\d+)", command)
+    if seed and int(seed[1]) != fit.spec.sampler.random_seed:
+        command = ""
     origin = str(fit.design.attrs["origin"])
     seeds = f" and on, one for each of {n} data sets" if (n := len(fit.parts)) > 1 else ""
     python = "\n".join(
@@ -218,10 +224,11 @@ def reproduce_section(
             "import bayes_coprod as bc",
             f"survey = {origin if origin.startswith('[') else f'bc.{origin}'}",
             'fit = bc.fit_model("model.toml", survey)',
-            "print(bc.check_fit(fit))",
+            f"findings = bc.{check}" if check else "# findings: those that were given",
             *_lines_of(scenarios),
-            f'bc.write_report(fit, "report.html", prob={choice.prob:g}, kind="{choice.kind}"'
-            + (", scenarios=scenarios)" if scenarios else ")"),
+            f'bc.write_report(fit, "report.html", prob={choice.prob:g}, kind="{choice.kind}", '
+            + ("scenarios=scenarios, " if scenarios else "")
+            + "findings=findings)",
         ]
     )
     return Section(

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
 from bayes_coprod import names
+from bayes_coprod.diagnostics.discrepancies import CALIBRATION
 from bayes_coprod.diagnostics.fit import check_fit
+from bayes_coprod.diagnostics.predictive_figures import read_panels
+from bayes_coprod.diagnostics.shares import calibration_table
 from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.estimands.countries import (
     both_forms,
@@ -31,6 +35,7 @@ from bayes_coprod.report.about import (
 )
 from bayes_coprod.report.data import (
     Block,
+    CalibrationFigure,
     GulfFigure,
     GulfRow,
     Paragraph,
@@ -104,7 +109,8 @@ def collect_report(
             "*others], of=fit.digest).",
         )
     coverage = Findings(Finding(**found) for found in json.loads(fit.design.attrs["coverage"]))
-    judged = Findings([*(check_fit(fit) if findings is None else findings), *coverage])
+    found = check_fit(fit) if findings is None else findings
+    judged = Findings([*found, *coverage])
     levels = measure_of(fit).given(country_levels(fit))
     gulf = gap(fit, of=levels) if has_gap(fit) else None
     sections = [
@@ -113,11 +119,11 @@ def collect_report(
         *([drivers_section(fit, choice)] if "beta" in fit.posterior else []),
         *([items_section(fit, choice)] if fit.spec.likelihood == "items" else []),
         *([scenarios_section(asked, choice)] if asked else []),
-        _belief_section(judged),
+        _belief_section(fit, choice, judged),
         data_section(fit),
         model_section(fit, choice.prob),
         limits_section(fit),
-        reproduce_section(fit, choice, asked),
+        reproduce_section(fit, choice, asked, found.call),
     ]
     return ReportData(
         title=f"{_subject(fit)} in {words.count(len(fit.countries))} countries",
@@ -374,7 +380,7 @@ def _ranks_table(fit: Fit, quantity: xr.DataArray, what: str) -> Table:
     )
 
 
-def _belief_section(findings: Findings) -> Section:
+def _belief_section(fit: Fit, choice: IntervalChoice, findings: Findings) -> Section:
     status = findings.status
     said = {
         "pass": "Every check of the data and of the sampler passed.",
@@ -382,4 +388,21 @@ def _belief_section(findings: Findings) -> Section:
         "fail": "A check failed; do not quote the numbers.",
         "unknown": "Not everything could be checked.",
     }[status]
-    return Section("May one believe it?", (Paragraph(said), findings))
+    looked = any(finding.check == CALIBRATION for finding in findings)
+    has_shares = looked and fit.spec.likelihood != "index"
+    figures = [_calibration_figure(fit, choice)] if has_shares else []
+    return Section("May one believe it?", (Paragraph(said), findings, *figures))
+
+
+def _calibration_figure(fit: Fit, choice: IntervalChoice) -> CalibrationFigure:
+    """What the full check compared, share by share."""
+    table = calibration_table(fit, prob=choice.prob, kind=choice.kind)
+    panels = read_panels(fit, table)
+    known = ~np.isnan(panels.observed)
+    furthest = float(np.nanmax(np.abs(panels.observed), initial=0.0))
+    alt = (
+        f"Of {known.sum():,} observed shares {panels.strays[known].sum():,} lie outside the "
+        f"interval of what the model would have given; the furthest is {furthest:.1f} percentage "
+        "points from what is expected."
+    )
+    return CalibrationFigure(panels, f"{panels.title} {alt}", alt)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bayes_coprod.diagnostics.predictive_figures import CalibrationPanels
 from bayes_coprod.finding import Findings
 
 
@@ -182,6 +183,15 @@ class ClosingFigure:
     alt: str
 
 
+@dataclass(frozen=True)
+class CalibrationFigure:
+    """Observed shares of answers beside those that the model expects."""
+
+    panels: CalibrationPanels
+    caption: str
+    alt: str
+
+
 type Block = (
     Paragraph
     | Formula
@@ -193,6 +203,7 @@ type Block = (
     | CurveFigure
     | ScenarioFigure
     | ClosingFigure
+    | CalibrationFigure
     | Findings
 )
 

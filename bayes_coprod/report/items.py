@@ -44,8 +44,8 @@ def items_section(fit: Fit, choice: IntervalChoice) -> Section:
             Paragraph(
                 "Whether items compare between countries: an item whose thresholds are shifted up "
                 "in a country is answered more rarely there than the form's other items lead one "
-                "to expect. Over a form's items shifts add up to nothing, in "
-                "logits; the levels of a single item bear its own."
+                "to expect. The shifts of a form's items sum to zero, in logits; the level of a "
+                "single item includes its own shift."
             )
         )
         blocks.append(collect_shifts(fit))

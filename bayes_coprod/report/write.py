@@ -12,9 +12,9 @@ import xarray as xr
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from latex2mathml.converter import convert
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
-from bayes_coprod.drawing import svg_text
+from bayes_coprod.diagnostics.predictive_figures import draw_calibration
+from bayes_coprod.drawing import AnyFigure, svg_text
 from bayes_coprod.estimands.summarise import IntervalKind
 from bayes_coprod.files import written_whole
 from bayes_coprod.finding import Findings
@@ -22,6 +22,7 @@ from bayes_coprod.inference.fit import Fit, check_is_fit
 from bayes_coprod.report.collect import collect_report
 from bayes_coprod.report.data import (
     Block,
+    CalibrationFigure,
     ClosingFigure,
     Code,
     CurveFigure,
@@ -126,10 +127,12 @@ def _render_block(block: Block) -> Markup:
             html = _figure(draw_scenario(block), block.title, block.caption, block.alt)
         case ClosingFigure():
             html = _figure(draw_closing(block), block.caption, block.caption, block.alt)
+        case CalibrationFigure(data, caption, alt):
+            html = _figure(draw_calibration(data), "calibration", caption, alt)
     return Markup(html)
 
 
-def _figure(figure: Figure, name: str, caption: str, alt: str) -> str:
+def _figure(figure: AnyFigure, name: str, caption: str, alt: str) -> str:
     svg = svg_text(figure, name)
     # size in points would fix the width; the view box alone lets the page choose it
     svg = re.sub(r'<svg ([^>]*?)(?:width|height)="[^"]*pt" ', r"<svg \1", svg, count=1)

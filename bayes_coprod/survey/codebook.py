@@ -50,7 +50,7 @@ def load_codebook(source: str | os.PathLike[str] | Mapping[str, Any] | Codebook)
         raise make_error(
             CodebookError,
             "load_codebook",
-            f"{source!r} is of no use",
+            f"{source!r} cannot be read as a codebook",
             remedy="Give a name, a path, a mapping or a Codebook.",
         )
     text = os.fspath(source)

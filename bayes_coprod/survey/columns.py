@@ -122,9 +122,17 @@ def distinct_codes(column: Column, place: str) -> tuple[np.ndarray, pd.Index]:
         If a cell holds a list or the like, which is no value.
     """
     cells = column.cells
-    if cells.dtype == object and pd.api.types.infer_dtype(cells).startswith(("mixed", "complex")):
+    kind = pd.api.types.infer_dtype(cells) if cells.dtype == object else ""
+    if kind.startswith(("mixed", "complex")):
         # Python takes True for 1, and so would the sorting into distinct values
         cells = cells.map(lambda cell: str(cell) if isinstance(cell, bool | complex) else cell)
+    if kind == "bytes":
+        raise make_error(
+            SurveyError,
+            f"{place}, column {column.name!r}",
+            "its cells are bytes, and no text says how to read them",
+            remedy="Write the column as text (UTF-8).",
+        )
     try:
         positions, distinct = pd.factorize(cells)
     except (TypeError, NotImplementedError, pa.ArrowException) as cause:

@@ -268,8 +268,8 @@ def _check_ids(survey: Survey) -> Iterator[Finding]:
             str(repeated[0]),
             float(len(repeated)),
             0.0,
-            f"{len(repeated):,} ids stand on more than one row.",
-            "Keep one row a citizen; rows counted twice make intervals too narrow.",
+            f"{len(repeated):,} ids occur on more than one row.",
+            "Keep one row per citizen; rows counted twice make intervals too narrow.",
         )
     else:
         yield Finding("citizen ids", "pass", "", 0.0, 0.0, "Every id stands once.")

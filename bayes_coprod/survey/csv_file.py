@@ -16,7 +16,7 @@ from pyarrow import csv as pa_csv
 from bayes_coprod.errors import SurveyError, make_error
 from bayes_coprod.survey.columns import Column, Table, readable, require_file
 
-NOBODY, ONE_ROW = "there are no citizens", "The file needs one row a citizen."
+NOBODY, ONE_ROW = "there are no citizens", "The file needs one row per citizen."
 
 _DELIMITERS = ",;\t"
 """Tried on the first line; the one that splits it most is the file's."""
@@ -68,12 +68,19 @@ def _read_header(path: Path, encoding: str) -> tuple[list[str], dict[str, dict[s
     """Names of the columns, and how to read what comes after them."""
     opened = gzip.open if path.suffix.lower() == ".gz" else open
     with opened(path, "rt", encoding=encoding, newline="") as file:
-        delimiter = max(_DELIMITERS, key=file.readline().count)
+        line = file.readline()
+        if not line.strip():
+            problem = "begins with an empty line" if line else "is empty"
+            raise make_error(
+                SurveyError,
+                path.name,
+                f"the file {problem}",
+                remedy="The first line holds the names of the columns.",
+            )
+        delimiter = max(_DELIMITERS, key=lambda d: len(next(csv.reader([line], delimiter=d))))
         file.seek(0)
         reader = csv.reader(file, delimiter=delimiter)
-        columns = next(reader, [])
-        if not columns:
-            raise make_error(SurveyError, path.name, "the file is empty")
+        columns = next(reader)
         n_lines = reader.line_num
         first = next(reader, None)
     if first is None:

@@ -197,7 +197,7 @@ def _require_miceforest() -> None:
             CoprodError,
             "impute",
             f"miceforest cannot be imported ({cause})",
-            remedy="Install it: pip install bayes-coprod[impute].",
+            remedy="Install miceforest, or the package with its extra 'impute'.",
         ) from cause
 
 
@@ -205,7 +205,7 @@ def _complete(
     survey: Survey, gaps: _Gaps, iterations: int, random: np.random.RandomState
 ) -> pd.DataFrame:
     """One completed copy of a survey's data."""
-    data = survey.data
+    data = survey.data.copy(deep=False)
     known = {driver.name: _numbers(data[driver.name]) for driver in survey.codebook.drivers}
     # begin with anybody's value
     filled = dict(known)
@@ -220,16 +220,14 @@ def _complete(
             frame = _frame(survey, others, rest)
             drawn = _draw(frame, known[driver.name], missing, random)
             filled[driver.name][missing] = drawn
-    return data.assign(
-        **{
-            driver.name: pd.Categorical.from_codes(
-                filled[driver.name].astype(np.int64), dtype=data[driver.name].dtype
-            )
-            if isinstance(data[driver.name].dtype, pd.CategoricalDtype)
-            else filled[driver.name]
-            for driver, _ in gaps
-        }
-    )
+    for driver, _ in gaps:
+        values, dtype = filled[driver.name], data[driver.name].dtype
+        data[driver.name] = (
+            pd.Categorical.from_codes(values.astype(np.int64), dtype=dtype)
+            if isinstance(dtype, pd.CategoricalDtype)
+            else values
+        )
+    return data
 
 
 def _numbers(column: pd.Series) -> np.ndarray:

@@ -127,6 +127,14 @@ def _parse_labels(table: StrictTable, categories: tuple[Scalar, ...]) -> dict[st
                 value=key,
                 available=categories,
             )
+        if str(meant[0]) in called:
+            raise make_error(
+                table.error,
+                labels.place,
+                f"the category {meant[0]!r} is called something twice",
+                value=key,
+                remedy="Keep one of the two lines.",
+            )
         called[str(meant[0])] = labels.text(key)
     names_ = [called.get(str(category), str(category)) for category in categories]
     for name in names_:

@@ -241,9 +241,18 @@ def keep_complete(survey: Survey, drivers: Sequence[str] | None = None) -> Surve
     Raises
     ------
     SurveyError
-        If `survey` is none, the codebook lacks such a driver, or nobody has all of them.
+        If `survey` is none or was imputed, the codebook lacks such a driver, or nobody has all of
+        them.
     """
     check_is_survey(survey, "keep_complete")
+    if survey.imputed:
+        raise make_error(
+            SurveyError,
+            "keep_complete",
+            f"the drivers {list(survey.imputed)} have been filled in, and how many of those kept "
+            "would not be known",
+            remedy="Keep the complete ones first, and impute after that.",
+        )
     wanted = choose_drivers(survey, drivers, "keep_complete")
     data = survey.data.dropna(subset=wanted).reset_index(drop=True)
     if data.empty:

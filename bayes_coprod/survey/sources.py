@@ -8,6 +8,7 @@ from pathlib import Path
 
 import narwhals as nw
 import pandas as pd
+import pyarrow as pa
 from narwhals.typing import IntoDataFrame
 
 from bayes_coprod.errors import SurveyError, make_error
@@ -77,7 +78,15 @@ def _open_frame(source: IntoDataFrame) -> Table:
         ) from cause
 
     def read(wanted: Sequence[str]) -> list[Column]:
-        chosen = frame.select(list(wanted)).to_pandas().reset_index(drop=True)
+        try:
+            chosen = frame.select(list(wanted)).to_pandas().reset_index(drop=True)
+        except (pa.ArrowException, NotImplementedError) as cause:
+            raise make_error(
+                SurveyError,
+                "read_survey",
+                f"a column of the dataframe has a type that pandas does not know ({cause})",
+                remedy="Cast it to whole or decimal numbers, or to text.",
+            ) from cause
         return [Column(name, chosen[name]) for name in wanted]
 
     return Table("read_survey", tuple(frame.columns), read)

@@ -1,6 +1,7 @@
 """Priors on the scale of the answers, and what is theirs after the data."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -163,3 +164,5 @@ def test_draws_that_cannot_tell_are_nan_with_a_sentence(fit):
 def test_what_is_no_fit_is_refused():
     with pytest.raises(SpecError, match="takes a fit"):
         prior_sensitivity("fit.nc")
+    with pytest.raises(SpecError, match="check_sensitivity: takes what prior_sensitivity returned"):
+        check_sensitivity(pd.DataFrame({"quantity": []}))

@@ -117,6 +117,8 @@ def test_countries_weigh_the_same_in_the_mean_of_each_draw(some, of):
     expected = sum(values.sel(country=name, drop=True) for name in some.countries) / 3
     xr.testing.assert_allclose(country_mean(values), expected)
     assert country_mean(values).attrs == values.attrs
+    with pytest.raises(SpecError, match=r"country_mean: of is no quantity .* country_mean\(gap"):
+        country_mean(expected)
 
 
 def test_the_contrast_of_a_country_with_itself_is_0(some):

@@ -147,3 +147,15 @@ def test_a_group_that_a_country_lacks_is_unknown_there(small_frame, small_book, 
 def test_what_makes_no_groups_is_refused(strict, random_fit, by, said):
     with pytest.raises(SpecError, match=said):
         group_levels(random_fit(strict, draws=1), by)
+
+
+@pytest.mark.parametrize("name", ["form", "group", "draw", "share", "levels"])
+def test_a_driver_may_bear_a_name_of_the_results(small_frame, small_book, random_fit, name):
+    own = {"kind": "binary", "yes": [1], "no": [0], "column": "female"}
+    small_book["drivers"] = {name: own, "trust": small_book["drivers"]["trust"]}
+    survey = read_survey(small_frame, small_book)
+    found = group_levels(random_fit(survey), [name, "trust"])
+    assert list(found["form"].values) == ["alone", "together"]
+    assert len(set(found["group"].values)) == found.sizes["group"] == 8
+    assert found["draw"].dtype.kind == "i"
+    assert summarise(found["levels"]).index.is_unique

@@ -173,7 +173,8 @@ class Problem:
         return self.effects, self.kappa, self.discrimination, self.sigma, np.float64(self.rho)
 
     def integral(self, nodes):
-        return GridIntegral(nodes, self.x, self.answer, self.country, self.n_categories, self.form)
+        ends = np.searchsorted(self.country, np.arange(N_COUNTRIES + 1))
+        return GridIntegral(nodes, self.x, self.answer, ends, self.n_categories, self.form)
 
 
 class Coordinates:

@@ -137,9 +137,9 @@ def test_ordinal_takes_one_item(small):
         make_design(small, load_model("ordinal"))
     with pytest.raises(SpecError, match="no item 'wach'. Did you mean 'watch'"):
         make_design(small, spec_of("ordinal", item="wach"))
-    with pytest.raises(SpecError, match="item is of no use to likelihood = 'index'"):
+    with pytest.raises(SpecError, match="item does not apply to likelihood = 'index'"):
         spec_of("index", item="watch")
-    with pytest.raises(SpecError, match="forms is of no use to likelihood = 'ordinal'"):
+    with pytest.raises(SpecError, match="forms does not apply to likelihood = 'ordinal'"):
         spec_of("ordinal", item="watch", forms=["alone"])
 
 

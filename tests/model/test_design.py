@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -104,6 +106,16 @@ def test_numeric_and_ordered_drivers_have_mean_0_and_sd_1(small, index_spec):
     raw = raw_columns(design)
     np.testing.assert_allclose(raw.sel(coefficient="age"), rows["age"])
     np.testing.assert_allclose(raw.sel(coefficient="trust"), rows["trust"].cat.codes)
+
+
+@pytest.mark.parametrize("unit", [1e160, 1e-170])
+def test_numbers_that_cannot_be_squared_are_refused(small, index_spec, unit):
+    survey = replace(small, data=small.data.assign(age=small.data["age"] * unit))
+    with (
+        np.errstate(over="ignore", under="ignore"),
+        pytest.raises(SurveyError, match="'age' are too large or too small"),
+    ):
+        make_design(survey, index_spec())
 
 
 def test_a_binary_driver_is_0_or_1_minus_its_mean(small, index_spec):

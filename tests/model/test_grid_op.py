@@ -161,6 +161,22 @@ def test_permuting_citizens_within_their_country_permutes_the_values(ordinary, r
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("country", [0, 1, 2])
+def test_countries_without_citizens_contribute_nothing(ordinary, country):
+    nodes = ordinary.nodes("grid")
+    whole = ordinary.integral(nodes).log_likelihood(*ordinary.inputs)
+    there = ordinary.country == country
+    some = ordinary.only(0)
+    for name in ("answer", "country", "mu", "x"):
+        setattr(some, name, getattr(ordinary, name)[there])
+    own = replace(nodes, place=nodes.place[there], spacing=nodes.spacing[there])
+    value, (by_effects, *_) = some.integral(own).evaluate(*some.inputs)
+    np.testing.assert_allclose(value, whole[there], rtol=1e-12)
+    nobody = np.arange(len(by_effects)) != country
+    assert not by_effects[nobody].any()
+    assert by_effects[country].any()
+
+
 def test_a_citizen_without_answers_contributes_nothing(ordinary):
     ordinary.answer[11] = -1
     value, _ = ordinary.integral(ordinary.nodes("grid")).evaluate(*ordinary.inputs)

@@ -395,5 +395,5 @@ def test_discrimination_takes_a_form_of_three_items(small, items_spec):
         make_design(small, items_spec(discrimination=True, forms=["together"]))
     with pytest.raises(SpecError, match=r"lambda = 'log_normal\(0.2, 0.3\)' is not a proper"):
         items_spec(discrimination=True, priors={"lambda": "log_normal(0.2, 0.3)"})
-    with pytest.raises(SpecError, match="discrimination is of no use to likelihood = 'index'"):
+    with pytest.raises(SpecError, match="discrimination does not apply to likelihood = 'index'"):
         load_model({"name": "x", "likelihood": "index", "discrimination": True})

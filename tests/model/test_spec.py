@@ -204,7 +204,7 @@ REFUSALS = {
     "no core": ({"sampler": {"cores": 0}}, "cores = 0 is too small"),
     "negative seed": ({"sampler": {"random_seed": -1}}, "random_seed = -1 is too small"),
     "gradient": ({"sampler": {"gradient": "torch"}}, "unknown gradient 'torch'.*jax, numba"),
-    "quadrature": ({"sampler": {"quadrature": "grid"}}, "quadrature is of no use to .*'index'"),
+    "quadrature": ({"sampler": {"quadrature": "grid"}}, "quadrature does not apply to .*'index'"),
     "unknown setting": ({"sampler": {"samples": 9}}, "unknown key 'samples'"),
 }
 

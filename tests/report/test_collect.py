@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from bayes_coprod.diagnostics.fit import check_fit
 from bayes_coprod.errors import SpecError
 from bayes_coprod.estimands.countries import (
     country_contrasts,
@@ -40,6 +41,7 @@ from bayes_coprod.survey.simulate import five_nations
 BY_SECTOR = {"outcomes": ["form", "sector"]}
 ITEMS = ("lock", "watch", "report", "meet", "patrol")
 BELIEF = "May one believe it?"
+FULL = 'check_fit(fit, "full")'
 ESTIMATE = re.compile(r"(−?[\d,.]+) \((−?[\d,.]+) to (−?[\d,.]+)\)")
 
 
@@ -770,3 +772,22 @@ def test_findings_that_are_at_hand_are_those_of_the_report(fit):
     assert set(found) < set(shown)
     assert "R-hat" not in {finding.check for finding in shown}
     assert list(report.failed) == [found[0]]
+    # no call gives these again
+    assert "# findings: those that were given" in codes(report)["In Python"]
+    assert "The command" not in codes(report)
+
+
+def test_the_command_stands_where_it_would_make_this_report(fit):
+    assert "The command" in codes(collect_report(fit))
+    other = codes(collect_report(fit, prob=0.5))
+    assert "The command" not in other
+    assert 'prob=0.5, kind="eti", findings=findings)' in other["In Python"]
+    full = codes(collect_report(fit, findings=Findings([*check_fit(fit)], fit.digest, FULL)))
+    assert "The command" not in full
+    assert f"findings = bc.{FULL}" in full["In Python"]
+
+
+def test_a_command_with_another_seed_is_not_shown(some):
+    for seed, shown in ((some.spec.sampler.random_seed, True), (7, False)):
+        some.design.attrs["command"] = f"run s.csv --codebook b.toml --impute 5 --seed {seed}"
+        assert ("The command" in codes(collect_report(some))) == shown

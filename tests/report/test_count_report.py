@@ -6,10 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bayes_coprod.diagnostics.fit import check_fit
+from bayes_coprod.diagnostics.predictive import check_predictive
+from bayes_coprod.diagnostics.shares import calibration_table
+from bayes_coprod.finding import Findings
 from bayes_coprod.inference.sample import fit_model
 from bayes_coprod.report.collect import collect_report
-from bayes_coprod.report.data import CurveFigure, Formula, Table
-from bayes_coprod.report.write import write_report
+from bayes_coprod.report.data import CalibrationFigure, CurveFigure, Formula, Table
+from bayes_coprod.report.write import render_html, write_report
 from bayes_coprod.survey.read import read_survey
 
 
@@ -120,3 +124,23 @@ def test_it_is_written(request, model, tmp_path):
     text = write_report(fit, tmp_path / "report.html").read_text(encoding="utf-8")
     assert "<svg" in text
     assert "nan (" not in text
+
+
+@pytest.mark.parametrize("name", ["ordinal", "participation"])
+def test_what_a_full_check_compared_is_shown_share_by_share(request, name):
+    fit = request.getfixturevalue(name)
+
+    def figures(report):
+        return [b for part in report.sections for b in part.blocks if type(b) is CalibrationFigure]
+
+    assert figures(collect_report(fit)) == []
+    found = Findings([*check_fit(fit), *check_predictive(fit)], of=fit.digest)
+    report = collect_report(fit, findings=found, prob=0.5)
+    (figure,) = figures(report)
+    table = calibration_table(fit, prob=0.5)
+    outside = (table["observed"] < table["lower"]) | (table["observed"] > table["upper"])
+    away = 100 * float(abs(table["observed"] - table["predicted"]).max())
+    assert f"Of {outside.size} observed shares {int(outside.sum())} lie outside" in figure.alt
+    assert f"the furthest is {away:.1f} percentage points" in figure.alt
+    assert "hold 50 % of what the model would have given" in figure.caption
+    assert f'aria-label="{figure.alt}"' in render_html(report)

@@ -306,6 +306,12 @@ def test_a_value_of_the_wrong_type_is_refused(content, path, value, message):
         load_codebook(changed(content, path, value))
 
 
+def test_a_category_that_is_called_something_twice_is_refused(content):
+    twice = {"1": "never", "1.0": "seldom"}
+    with refused("codebook [items.group] [labels]: the category 1 is called something twice."):
+        load_codebook(changed(content, "items.group.labels", twice))
+
+
 @pytest.mark.parametrize("forms", [[], ["alone", "alone"], ["alone", "together", "online"]])
 def test_other_than_one_or_two_different_forms_is_refused(content, forms):
     with refused(f"codebook [survey]: forms = {forms}"):

@@ -80,6 +80,26 @@ def test_a_survey_has_as_many_countries_as_it_has(rng):
     assert finding.status == "pass" and finding.value < finding.limit
 
 
+@pytest.mark.parametrize("top", [10, 100])
+def test_an_item_of_many_steps_in_reverse_is_found(rng, top):
+    n = 900
+    propensity = rng.normal(size=n)
+    book = {
+        "survey": {"name": "Scales", "forms": ["alone"]},
+        "country": {"column": "country"},
+        "items": {
+            name: {"form": "alone", "categories": list(range(top + 1))} for name in ("a", "b", "d")
+        },
+    }
+    data = pd.DataFrame({"country": np.repeat(["A", "B", "C"], n // 3)})
+    for name in book["items"]:
+        share = 0.5 + 0.15 * propensity + 0.08 * rng.normal(size=n)
+        data[name] = np.clip(np.round(top * share), 0, top).astype(int)
+    there = data["country"] == "C"
+    data.loc[there, "d"] = top - data.loc[there, "d"]
+    assert flagged(read_survey(data, book)) == {"d, C": "fail"}
+
+
 def test_the_largest_distance_and_its_limit_are_told(five):
     (finding,) = look(five, [])
     counts = [

@@ -101,6 +101,7 @@ def test_a_level_that_nobody_has_is_never_filled_in(gappy, with_data):
 
 def test_odd_names_are_no_obstacle(gappy_frame, small_book):
     named = {
+        "self": small_book["drivers"].pop("female") | {"column": "female"},
         'how "old" [years]: {x}': small_book["drivers"].pop("age") | {"column": "age"},
         "âge, ß": small_book["drivers"].pop("trust") | {"column": "trust"},
     }
@@ -288,5 +289,5 @@ def test_drivers_that_are_not_asked_for_keep_their_gaps(gappy, with_data):
 
 def test_without_miceforest_the_extra_is_named(gappy, monkeypatch):
     monkeypatch.setitem(sys.modules, "miceforest", None)
-    with pytest.raises(CoprodError, match=r"pip install bayes-coprod\[impute\]"):
+    with pytest.raises(CoprodError, match="the package with its extra 'impute'"):
         impute(gappy)

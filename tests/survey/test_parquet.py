@@ -91,6 +91,15 @@ def test_a_file_that_lacks_a_column_is_refused_not_filled(content, typed, folder
         read_survey(folder, content)
 
 
+def test_text_that_is_not_marked_as_text_is_refused(content, typed, tmp_path):
+    table = pa.Table.from_pandas(typed.astype({"land": str}))
+    place = table.schema.get_field_index("land")
+    table = table.set_column(place, "land", table["land"].cast(pa.binary()))
+    parquet.write_table(table, tmp_path / "s.parquet")
+    with refused("column 'land': its cells are bytes, and no text says how to read them."):
+        read_survey(tmp_path / "s.parquet", content)
+
+
 def test_a_bad_row_is_counted_through_the_files(content, typed, folder):
     typed.loc[3, "q1"] = "offen"
     typed[2:].to_parquet(folder / "part-1.parquet")

@@ -343,10 +343,18 @@ def test_a_missing_file_is_named(content, tmp_path):
 def test_an_empty_file_is_refused(content, tmp_path, ending):
     with refused(f"s{ending}: the file is empty."):
         read_survey(to_file(tmp_path / f"s{ending}", ""), content)
+    with refused(f"s{ending}: the file begins with an empty line."):
+        read_survey(to_file(tmp_path / f"s{ending}", "\nid,age\n1,40\n"), content)
+
+
+def test_commas_in_quoted_names_are_no_delimiters(content, frame, tmp_path):
+    frame["one, two, three, four, five, six, seven, eight, nine, ten, eleven"] = 0
+    path = to_file(tmp_path / "s.csv", frame.to_csv(index=False, sep=";"))
+    assert len(read_survey(path, content).data) == len(frame)
 
 
 def test_a_file_with_nothing_but_a_header_is_refused(content, frame, tmp_path):
-    with refused("s.csv: there are no citizens. The file needs one row a citizen."):
+    with refused("s.csv: there are no citizens. The file needs one row per citizen."):
         read_survey(to_file(tmp_path / "s.csv", frame[:0].to_csv(index=False)), content)
 
 
@@ -751,3 +759,6 @@ def test_an_unknown_driver_and_an_empty_rest_are_refused(small):
         keep_complete(nobody, "age")
     with pytest.raises(SurveyError, match="takes a survey"):
         keep_complete(small.data)
+    filled = replace(small, imputed={"age": Imputed(0.2, "Austria", 0.3)})
+    with pytest.raises(SurveyError, match=r"\['age'\] have been filled in.*impute after that"):
+        keep_complete(filled, ["trust"])

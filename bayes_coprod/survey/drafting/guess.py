@@ -187,8 +187,13 @@ def as_answers(numbers: Numbers) -> Categories | None:
 
 def _is_scale(worded: Sequence[Answer], bare: Sequence[Answer]) -> bool:
     """Whether only the ends of a scale, or few of its steps, have words."""
-    steps = [answer.number for answer in worded]
-    between = all(min(steps) < answer.number < max(steps) for answer in bare)  # type: ignore[type-var, operator]
+    steps = [answer.number for answer in worded if answer.number is not None]
+    numbers = [answer.number for answer in bare if answer.number is not None]
+    between = (
+        len(steps) == len(worded)
+        and len(numbers) == len(bare)
+        and all(min(steps) < number < max(steps) for number in numbers)
+    )
     # a long list of words with a hole is a list
     return between and len(bare) >= len(worded) - 2
 

@@ -127,7 +127,7 @@ def _surely(correlation: np.ndarray, pairs: np.ndarray) -> np.ndarray:
 
 def _score(survey: Survey, item: Item) -> np.ndarray:
     """Answers from -1, the lowest category, to 1, the highest; NaN where missing."""
-    codes = survey.data[item.name].cat.codes.to_numpy()
+    codes = survey.data[item.name].cat.codes.to_numpy(dtype=float)
     return np.where(codes < 0, np.nan, 2 * codes / (len(item.categories) - 1) - 1)
 
 
