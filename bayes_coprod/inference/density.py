@@ -75,10 +75,12 @@ def compile_density(
     outputs, x = join_nonshared_inputs(point, [model.logp(), *variables], model.value_vars)
     log_density, *expanded = outputs
     labels = [variable.name for variable in model.unobserved_RVs]
-    many = pt.dmatrix("draws")
-    expand_all = pytensor.function([many], vectorize_graph(expanded, {x: many}), mode=AS_WRITTEN)
 
     def expand(draws: np.ndarray) -> dict[str, np.ndarray]:
+        many = pt.dmatrix("draws")
+        expand_all = pytensor.function(
+            [many], vectorize_graph(expanded, {x: many}), mode=AS_WRITTEN
+        )
         return dict(zip(labels, expand_all(draws), strict=True))
 
     start = np.concatenate([np.ravel(point[value.name]) for value in model.value_vars])

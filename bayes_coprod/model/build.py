@@ -14,7 +14,7 @@ import xarray as xr
 from bayes_coprod import names
 from bayes_coprod.model.coding import chosen_drivers, varying_columns
 from bayes_coprod.model.likelihoods import LIKELIHOODS
-from bayes_coprod.model.modes import AT_ONCE
+from bayes_coprod.model.modes import AS_WRITTEN
 from bayes_coprod.model.outcomes import outcome_dim
 from bayes_coprod.model.pilot import Pilot
 from bayes_coprod.model.spec import ModelSpec
@@ -86,8 +86,8 @@ def log_density_at(model: pm.Model, draw: Arrays) -> float:
         at = pt.as_tensor_variable(draw[variable.name])
         if transform is not None:
             at = transform.forward(at, *variable.owner.inputs)
-        point[value.name] = at.eval(mode=AT_ONCE)
-    return float(model.compile_logp(mode=AT_ONCE)(point))
+        point[value.name] = at.eval(mode=AS_WRITTEN)
+    return float(model.compile_logp(mode=AS_WRITTEN)(point))
 
 
 def compile_citizen_log_likelihood(
@@ -116,6 +116,6 @@ def compile_citizen_log_likelihood(
     }
     output = likelihood.citizens(spec, design, inputs, pilot)
     # the integral over citizens is compiled already, and around it there is next to nothing
-    mode = AT_ONCE if spec.likelihood == "items" else "JAX"
+    mode = AS_WRITTEN if spec.likelihood == "items" else "JAX"
     function = pytensor.function(list(inputs.values()), output, mode=mode)
     return lambda draw: np.asarray(function(*(draw[name] for name in inputs)))

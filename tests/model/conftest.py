@@ -13,7 +13,7 @@ from bayes_coprod.model.grid_op import GridIntegral
 from bayes_coprod.model.items import log_interval
 from bayes_coprod.model.quadrature import log_marginal, place_nodes
 
-PY = Mode("py", "fast_compile")
+PY = Mode("py", None)
 FROZEN = {
     "normal": stats.norm,
     "half_normal": lambda sd: stats.halfnorm(scale=sd),

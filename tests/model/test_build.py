@@ -21,7 +21,7 @@ from bayes_coprod.model.pilot import Evidence, Pilot, Whitening
 from bayes_coprod.model.varying import zero_sum_contrasts
 from bayes_coprod.survey.read import read_survey
 
-PY = Mode("py", "fast_compile")
+PY = Mode("py", None)
 
 
 def make_evidence(spec, design, n_varying, rng):
