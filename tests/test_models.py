@@ -20,7 +20,7 @@ from bayes_coprod.model.quadrature import Nodes
 from bayes_coprod.model.spec import choose_item, list_models, load_model
 
 FILES = sorted((Path(__file__).parents[1] / "models").glob("*.toml"))
-PY = Mode("py", "fast_compile")
+PY = Mode("py", None)
 
 
 def files_of(likelihood):

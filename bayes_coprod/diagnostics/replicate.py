@@ -25,7 +25,7 @@ from bayes_coprod.model.grid_op import expected_propensity
 from bayes_coprod.model.index import covariance
 from bayes_coprod.model.item_layout import ItemLayout, response_layout
 from bayes_coprod.model.items import integrand_at
-from bayes_coprod.model.modes import AT_ONCE
+from bayes_coprod.model.modes import AS_WRITTEN
 from bayes_coprod.model.thresholds import discriminations, effects_and_thresholds
 
 type Draw = Mapping[str, np.ndarray]
@@ -203,4 +203,4 @@ def _residual_factors(fit: Fit, kept: np.ndarray) -> np.ndarray:
     rho = at("rho") if "rho" in fit.posterior else None
     n_outcomes = fit.design["y"].shape[1]
     # all draws at once
-    return np.linalg.cholesky(covariance(at("residual_sd"), rho, n_outcomes).eval(mode=AT_ONCE))
+    return np.linalg.cholesky(covariance(at("residual_sd"), rho, n_outcomes).eval(mode=AS_WRITTEN))

@@ -18,7 +18,7 @@ from pytensor.tensor import TensorVariable
 
 from bayes_coprod import names
 from bayes_coprod.model.collapse import GaussianCells, collapse_gaussian
-from bayes_coprod.model.modes import AT_ONCE
+from bayes_coprod.model.modes import AS_WRITTEN
 from bayes_coprod.model.outcomes import outcome_dim
 from bayes_coprod.model.pilot import Pilot
 from bayes_coprod.model.priors import from_normal
@@ -226,6 +226,6 @@ def expected_indices(
     x_in = pt.tensor("x", shape=x.shape, dtype="float64")
     output = expected_index(design, inputs, x_in)
     function = pytensor.function(
-        [*inputs.values(), x_in], output, mode=AT_ONCE, on_unused_input="ignore"
+        [*inputs.values(), x_in], output, mode=AS_WRITTEN, on_unused_input="ignore"
     )
     return np.asarray(function(*(draws[name] for name in inputs), x))

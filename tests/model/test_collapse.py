@@ -64,7 +64,7 @@ def value_and_gradient(log_likelihood, parameters):
     function = pytensor.function(
         list(given.values()),
         [value, *pt.grad(value, list(given.values()))],
-        mode=Mode("py", "fast_compile"),
+        mode=Mode("py", None),
     )
     return function(*parameters.values())
 

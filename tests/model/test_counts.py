@@ -14,7 +14,7 @@ from bayes_coprod.model.design import make_design
 from bayes_coprod.model.likelihoods import LIKELIHOODS
 from bayes_coprod.model.spec import load_model, spec_content
 
-PY = Mode("py", "fast_compile")
+PY = Mode("py", None)
 
 
 def spec_of(model, **changes):

@@ -14,7 +14,7 @@ from bayes_coprod.model.build import build_model
 from bayes_coprod.model.coding import chosen_drivers
 from bayes_coprod.model.design import make_design
 from bayes_coprod.model.direct import make_direct
-from bayes_coprod.model.modes import AT_ONCE
+from bayes_coprod.model.modes import AS_WRITTEN
 from bayes_coprod.model.pilot import Evidence, Pilot
 from bayes_coprod.model.spec import load_model, spec_content
 
@@ -94,7 +94,7 @@ def evaluate_graph(graph):
     graph = freeze_dims_and_data(graph)  # as for sampling: it changes the coordinates' order
     point = graph.initial_point()
     (value,), x = join_nonshared_inputs(point, [graph.logp()], graph.value_vars)
-    return pytensor.function([x], [value, pytensor.grad(value, x)], mode=AT_ONCE)
+    return pytensor.function([x], [value, pytensor.grad(value, x)], mode=AS_WRITTEN)
 
 
 def positions(graph, name):

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from bayes_coprod.model.grid_op import GridCitizens, GridLogLikelihood
-from bayes_coprod.model.modes import AT_ONCE
+from bayes_coprod.model.modes import AS_WRITTEN
 from bayes_coprod.model.quadrature import coarser, enough, finer
 
 CASES = {
@@ -44,7 +44,7 @@ def by_graph(problem, nodes):
     """Log likelihood of each citizen, and gradients of their sum."""
     inputs, value = problem.graph(nodes)
     gradients = pytensor.grad(value.sum(), inputs, disconnected_inputs="ignore")
-    both = pytensor.function(inputs, [value, *gradients], mode=AT_ONCE, on_unused_input="ignore")
+    both = pytensor.function(inputs, [value, *gradients], mode=AS_WRITTEN, on_unused_input="ignore")
     value, *gradients = both(*problem.inputs)
     return value, gradients
 
@@ -124,7 +124,7 @@ def test_the_operation_gives_the_sum_and_follows_the_chain_rule(ordinary):
     scale = pt.dvector("scale")
     inputs = [pt.as_tensor(value) * scale[i] for i, value in enumerate(ordinary.inputs)]
     value = GridLogLikelihood(integral)(*inputs)[0] ** 2
-    both = pytensor.function([scale], [value, pytensor.grad(value, scale)], mode=AT_ONCE)
+    both = pytensor.function([scale], [value, pytensor.grad(value, scale)], mode=AS_WRITTEN)
     squared, by_scale = both(np.ones(5))
     total = per_citizen.sum()
     assert squared == pytest.approx(total**2, rel=1e-12)
@@ -138,11 +138,11 @@ def test_the_operation_gives_the_sum_and_follows_the_chain_rule(ordinary):
 def test_the_citizens_add_up_to_the_sum(ordinary):
     integral = ordinary.integral(ordinary.nodes("grid"))
     inputs = [pt.as_tensor(value).type() for value in ordinary.inputs]
-    each = pytensor.function(inputs, GridCitizens(integral)(*inputs), mode=AT_ONCE)(
+    each = pytensor.function(inputs, GridCitizens(integral)(*inputs), mode=AS_WRITTEN)(
         *ordinary.inputs
     )
     np.testing.assert_allclose(each, integral.evaluate(*ordinary.inputs)[0], rtol=1e-12)
-    total = GridLogLikelihood(integral)(*ordinary.inputs)[0].eval(mode=AT_ONCE)
+    total = GridLogLikelihood(integral)(*ordinary.inputs)[0].eval(mode=AS_WRITTEN)
     assert each.sum() == pytest.approx(float(total), rel=1e-12)
 
 

@@ -12,7 +12,7 @@ from bayes_coprod.model.design import make_design
 from bayes_coprod.model.index import covariance
 from bayes_coprod.model.likelihoods import LIKELIHOODS
 
-PY = Mode("py", "fast_compile")
+PY = Mode("py", None)
 
 
 def covariance_at(sd, rho):

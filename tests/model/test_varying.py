@@ -12,7 +12,7 @@ from bayes_coprod.model.varying import _informed, zero_sum_contrasts
 
 COUNTRIES = 4
 SHAPE = (COUNTRIES, 6)  # country, varying coefficient
-PY = Mode("py", "fast_compile")
+PY = Mode("py", None)
 
 
 def informed(tau, evidence, shared=()):
