@@ -96,7 +96,7 @@ def test_the_lines_that_make_the_report_again_make_its_scenarios(fit):
     report = collect_report(fit, scenarios=asked)
     code = in_python(report)
     assert 'write_report(fit, "report.html"' in code
-    assert "scenarios=scenarios)" in code
+    assert "scenarios=scenarios, findings=findings)" in code
     assert "# cells: the frame of the population" in code
     lines = code[code.index("# cells") : code.index("}\nbc.write") + 1]
     found = {"bc": bc, "fit": fit, "cells": cells}

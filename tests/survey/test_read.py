@@ -1,3 +1,4 @@
+import csv
 import gzip
 import re
 from dataclasses import replace
@@ -349,7 +350,7 @@ def test_an_empty_file_is_refused(content, tmp_path, ending):
 
 def test_commas_in_quoted_names_are_no_delimiters(content, frame, tmp_path):
     frame["one, two, three, four, five, six, seven, eight, nine, ten, eleven"] = 0
-    path = to_file(tmp_path / "s.csv", frame.to_csv(index=False, sep=";"))
+    path = to_file(tmp_path / "s.csv", frame.to_csv(index=False, sep=";", quoting=csv.QUOTE_ALL))
     assert len(read_survey(path, content).data) == len(frame)
 
 
