@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -77,7 +78,8 @@ def _read_header(path: Path, encoding: str) -> tuple[list[str], dict[str, dict[s
                 f"the file {problem}",
                 remedy="The first line holds the names of the columns.",
             )
-        delimiter = max(_DELIMITERS, key=lambda d: len(next(csv.reader([line], delimiter=d))))
+        unquoted = re.sub(r'"[^"]*"', "", line)
+        delimiter = max(_DELIMITERS, key=unquoted.count)
         file.seek(0)
         reader = csv.reader(file, delimiter=delimiter)
         columns = next(reader)

@@ -4,15 +4,13 @@ import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
-import numpy as np
 import pytest
 import xarray as xr
 
 from bayes_coprod.errors import SpecError, WorkerError
 from bayes_coprod.inference import refit
 from bayes_coprod.inference.fit import load_fit, save_fit
-from bayes_coprod.inference.refit import Refit, map_fits, run_refit
-from bayes_coprod.inference.sample import fit_design
+from bayes_coprod.inference.refit import map_fits
 
 
 def slower_first(task):
@@ -118,31 +116,6 @@ def test_a_fit_and_what_it_is_made_of_survive_pickling(flat_fit, tmp_path):
     xr.testing.assert_identical(again.posterior, flat_fit.posterior)
     assert again.design.attrs == flat_fit.design.attrs
     load_fit(save_fit(again, tmp_path / "fit.nc"))  # which proves itself
-
-
-def test_a_refit_in_another_process_is_the_one_made_here(flat_survey, flat_model, flat_fit):
-    # what is compiled by JAX rounds the same in every process
-    spec = refit_spec(flat_fit.spec)
-    task = Refit("again", spec, flat_fit.codebook, flat_fit.design)
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        (there,) = map_fits(run_refit, [task], executor=pool)
-    here = fit_design(spec, flat_fit.codebook, flat_fit.design)
-    np.testing.assert_array_equal(there.posterior["b"], here.posterior["b"])
-    assert there.spec == spec
-
-
-def refit_spec(spec):
-    from bayes_coprod.model.spec import override_sampler
-
-    return override_sampler(
-        spec,
-        draws=20,
-        tune=50,
-        chains=2,
-        cores=None,
-        random_seed=3,
-        gradient="jax",
-    )
 
 
 def test_threads_take_turns():
