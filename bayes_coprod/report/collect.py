@@ -405,4 +405,4 @@ def _calibration_figure(fit: Fit, choice: IntervalChoice) -> CalibrationFigure:
         f"interval of what the model would have given; the furthest is {furthest:.1f} percentage "
         "points from what is expected."
     )
-    return CalibrationFigure(panels, f"{panels.title} {alt}", alt)
+    return CalibrationFigure(panels, f"{panels.title} Diamonds lie outside. {alt}", alt)
