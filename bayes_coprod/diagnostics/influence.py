@@ -252,6 +252,11 @@ def check_influence(fit: Fit, *, of: ELPDDataLOO | None = None) -> Findings:
         which does not exceed that of parameters unless the model is badly misspecified. Both
         ``unknown`` with fewer than 25 draws, or where a log likelihood is not finite.
 
+    Raises
+    ------
+    SpecError
+        If `fit` is none.
+
     References
     ----------
     .. [1] Vehtari, Simpson, Gelman, Yao & Gabry (2024), Pareto smoothed importance sampling,

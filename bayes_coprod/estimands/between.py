@@ -145,6 +145,11 @@ def variance_shares(fit: Fit) -> xr.DataArray:
         ``covariance`` (twice it, negative where the two offset each other) and ``citizens`` sum to
         1. ``attrs`` say what the citizens' part is.
 
+    Raises
+    ------
+    SpecError
+        If `fit` is none.
+
     Notes
     -----
     What citizens differ in by themselves is :math:`\sigma^2` for ``items``, where a form of one

@@ -195,6 +195,11 @@ def list_models() -> dict[str, str]:
     -------
     dict of str to str
         Name to the question that the model answers.
+
+    Raises
+    ------
+    SpecError
+        If the package has lost its model files.
     """
     return {name: load_model(name).question for name in _model_files()}
 
