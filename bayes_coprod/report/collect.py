@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
 from bayes_coprod import names
-from bayes_coprod.diagnostics.discrepancies import CALIBRATION
 from bayes_coprod.diagnostics.fit import check_fit
-from bayes_coprod.diagnostics.predictive_figures import read_panels
-from bayes_coprod.diagnostics.shares import calibration_table
 from bayes_coprod.errors import SpecError, make_error
 from bayes_coprod.estimands.countries import (
     both_forms,
@@ -33,9 +29,9 @@ from bayes_coprod.report.about import (
     limits_section,
     reproduce_section,
 )
+from bayes_coprod.report.belief import belief_section
 from bayes_coprod.report.data import (
     Block,
-    CalibrationFigure,
     GulfFigure,
     GulfRow,
     Paragraph,
@@ -119,7 +115,7 @@ def collect_report(
         *([drivers_section(fit, choice)] if "beta" in fit.posterior else []),
         *([items_section(fit, choice)] if fit.spec.likelihood == "items" else []),
         *([scenarios_section(asked, choice)] if asked else []),
-        _belief_section(fit, choice, judged),
+        belief_section(fit, choice, judged),
         data_section(fit),
         model_section(fit, choice.prob),
         limits_section(fit),
@@ -378,31 +374,3 @@ def _ranks_table(fit: Fit, quantity: xr.DataArray, what: str) -> Table:
         ),
         csv=csv,
     )
-
-
-def _belief_section(fit: Fit, choice: IntervalChoice, findings: Findings) -> Section:
-    status = findings.status
-    said = {
-        "pass": "Every check of the data and of the sampler passed.",
-        "warn": "A check warns; what it means for the numbers stands beside it.",
-        "fail": "A check failed; do not quote the numbers.",
-        "unknown": "Not everything could be checked.",
-    }[status]
-    looked = any(finding.check == CALIBRATION for finding in findings)
-    has_shares = looked and fit.spec.likelihood != "index"
-    figures = [_calibration_figure(fit, choice)] if has_shares else []
-    return Section("May one believe it?", (Paragraph(said), findings, *figures))
-
-
-def _calibration_figure(fit: Fit, choice: IntervalChoice) -> CalibrationFigure:
-    """What the full check compared, share by share."""
-    table = calibration_table(fit, prob=choice.prob, kind=choice.kind)
-    panels = read_panels(fit, table)
-    known = ~np.isnan(panels.observed)
-    furthest = float(np.nanmax(np.abs(panels.observed), initial=0.0))
-    alt = (
-        f"Of {known.sum():,} observed shares {panels.strays[known].sum():,} lie outside the "
-        f"interval of what the model would have given; the furthest is {furthest:.1f} percentage "
-        "points from what is expected."
-    )
-    return CalibrationFigure(panels, f"{panels.title} Diamonds lie outside. {alt}", alt)
