@@ -52,7 +52,8 @@ def make_design(survey: Survey, spec: ModelSpec) -> xr.Dataset:
         If the specification names what the survey lacks.
     SurveyError
         If there are fewer than two countries, a country loses all its citizens, a driver or an
-        item does not vary, or a weight is missing or negative.
+        item does not vary, numbers are too large or small to be squared, or a weight is missing or
+        negative.
     """
     drivers = _chosen_drivers(survey, spec)
     items = _chosen_items(survey, spec)
